@@ -1,0 +1,246 @@
+//! Turns a [`Decision`] into the classic BPF program that the kernel runs.
+//!
+//! The kernel tries a filter on every call number when it is installed, and compiles each of its
+//! instructions, so the size and the shape of a filter are paid for at every start. A list of
+//! comparisons, one after the other, costs ten times as much as this balanced tree over the
+//! merged ranges of equal answers.
+//!
+//! BPF only jumps forward. The program is therefore made from its end to its beginning: whatever
+//! an instruction jumps to has been placed already, and the distance is known.
+
+use super::decision::{Decision, Switch};
+use super::{Action, Errno};
+
+/// One instruction of classic BPF; the fields of `struct sock_filter`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Insn {
+    /// The operation.
+    pub code: u16,
+    /// How many instructions to skip where the comparison holds.
+    pub jt: u8,
+    /// How many instructions to skip where it does not.
+    pub jf: u8,
+    /// The constant: a value to compare with, an offset, a distance or an answer.
+    pub k: u32,
+}
+
+/// A filter program for `seccomp(2)`; every one is within the kernel's limit of 4096
+/// instructions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program(Vec<Insn>);
+
+/// `A = word at k of struct seccomp_data`.
+pub(super) const LD_W_ABS: u16 = 0x20;
+/// `A &= k`.
+pub(super) const AND_K: u16 = 0x54;
+/// Skips k instructions.
+pub(super) const JA: u16 = 0x05;
+/// Skips jt instructions if `A == k`, else jf.
+pub(super) const JEQ_K: u16 = 0x15;
+/// Skips jt instructions if `A >= k`, else jf; unsigned.
+pub(super) const JGE_K: u16 = 0x35;
+/// Ends with the answer k.
+pub(super) const RET_K: u16 = 0x06;
+
+/// `SECCOMP_RET_ALLOW`.
+pub(super) const RET_ALLOW: u32 = 0x7FFF_0000;
+/// `SECCOMP_RET_ERRNO`; the errno stands in the lower half.
+pub(super) const RET_ERRNO: u32 = 0x0005_0000;
+
+impl Program {
+    /// The instructions, the first one first.
+    pub fn insns(&self) -> &[Insn] {
+        &self.0
+    }
+
+    pub(super) fn compile(decision: &Decision) -> Self {
+        let mut emitter = Emitter {
+            reversed: Vec::new(),
+            answers: Vec::new(),
+        };
+        let start = emitter.decision(decision);
+        // Also puts the start where it must be when the whole decision is one answer.
+        emitter.place_start(start);
+        emitter.reversed.reverse();
+        Self(emitter.reversed)
+    }
+}
+
+/// Where a jump leads.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Target {
+    /// To an instruction that returns this.
+    Answer(Action),
+    /// To a placed instruction, by its index from the program's end.
+    At(usize),
+}
+
+/// A run of values that lead to one target, up to the start of the next run.
+#[derive(Clone, Copy)]
+struct Run {
+    first: u32,
+    to: Target,
+}
+
+/// How far a conditional jump is sent: less than the 255 of its 8 bits, because placing an answer
+/// or a trampoline for one side of a comparison moves the other side away by one.
+const REACH: usize = 250;
+
+/// At most so many single values are compared one by one before the tree divides them.
+const CHAIN: usize = 3;
+
+struct Emitter {
+    /// The program from its end to its beginning.
+    reversed: Vec<Insn>,
+    /// Where each answer was placed last.
+    answers: Vec<(Action, usize)>,
+}
+
+impl Emitter {
+    fn decision(&mut self, decision: &Decision) -> Target {
+        match decision {
+            Decision::Answer(action) => Target::Answer(*action),
+            Decision::Switch(switch) => self.switch(switch),
+        }
+    }
+
+    /// Places everything that the cases lead to, then the comparisons, then the load before them.
+    fn switch(&mut self, switch: &Switch) -> Target {
+        let runs = self.runs(switch);
+        if let [only] = runs[..] {
+            return only.to;
+        }
+        self.tree(&runs, u32::MAX);
+        if switch.mask != u32::MAX {
+            self.place(AND_K, switch.mask);
+        }
+        Target::At(self.place(LD_W_ABS, switch.word.offset()))
+    }
+
+    /// The cases and the gaps between them, with neighbours of equal target merged.
+    fn runs(&mut self, switch: &Switch) -> Vec<Run> {
+        let otherwise = self.decision(&switch.otherwise);
+        let mut runs: Vec<Run> = Vec::with_capacity(2 * switch.cases.len() + 1);
+        let mut push = |first, to| {
+            if runs.last().is_none_or(|run| run.to != to) {
+                runs.push(Run { first, to });
+            }
+        };
+        let mut next = Some(0);
+        for (values, then) in &switch.cases {
+            if next.is_some_and(|next| next < *values.start()) {
+                push(next.unwrap_or_default(), otherwise);
+            }
+            push(*values.start(), self.decision(then));
+            next = values.end().checked_add(1);
+        }
+        if let Some(next) = next {
+            push(next, otherwise);
+        }
+        runs
+    }
+
+    /// Places comparisons that lead each value up to `last` to the target of its run. The topmost
+    /// comparison is the one placed last.
+    fn tree(&mut self, runs: &[Run], last: u32) -> Target {
+        if let [only] = runs {
+            return only.to;
+        }
+        if let Some((values, common)) = chain(runs, last) {
+            return values
+                .iter()
+                .fold(common, |no, run| self.branch(JEQ_K, run.first, run.to, no));
+        }
+        let (low, high) = runs.split_at(runs.len() / 2);
+        let pivot = high[0].first;
+        let yes = self.tree(high, last);
+        let no = self.tree(low, pivot - 1);
+        self.branch(JGE_K, pivot, yes, no)
+    }
+
+    fn branch(&mut self, code: u16, k: u32, yes: Target, no: Target) -> Target {
+        let yes = self.near(yes);
+        let no = self.near(no);
+        let distance = |to| u8::try_from(self.reversed.len() - 1 - to).expect("`near` keeps it");
+        let insn = Insn {
+            code,
+            jt: distance(yes),
+            jf: distance(no),
+            k,
+        };
+        self.reversed.push(insn);
+        Target::At(self.reversed.len() - 1)
+    }
+
+    /// The index of `to`, or of a new instruction that stands in for it within [`REACH`].
+    fn near(&mut self, to: Target) -> usize {
+        let within = |at: &usize| self.reversed.len() - at <= REACH;
+        match to {
+            Target::At(at) if within(&at) => at,
+            Target::At(at) => self.place(JA, distance_u32(self.reversed.len() - 1 - at)),
+            Target::Answer(action) => {
+                let known = self.answers.iter().rposition(|(known, _)| *known == action);
+                if let Some(at) = known.map(|i| self.answers[i].1).filter(within) {
+                    return at;
+                }
+                let at = self.place(RET_K, encoded(action));
+                self.answers.push((action, at));
+                at
+            }
+        }
+    }
+
+    fn place_start(&mut self, start: Target) {
+        match start {
+            Target::At(at) => debug_assert_eq!(at + 1, self.reversed.len()),
+            Target::Answer(action) => {
+                self.place(RET_K, encoded(action));
+            }
+        }
+    }
+
+    fn place(&mut self, code: u16, k: u32) -> usize {
+        self.reversed.push(Insn {
+            code,
+            jt: 0,
+            jf: 0,
+            k,
+        });
+        self.reversed.len() - 1
+    }
+}
+
+/// The runs as at most [`CHAIN`] single values and one common target for all others, if they are
+/// that simple.
+fn chain(runs: &[Run], last: u32) -> Option<(Vec<Run>, Target)> {
+    if runs.len() > 2 * CHAIN + 1 {
+        return None;
+    }
+    let ends = runs.iter().skip(1).map(|run| run.first - 1).chain([last]);
+    let single: Vec<bool> = runs
+        .iter()
+        .zip(ends)
+        .map(|(run, end)| run.first == end)
+        .collect();
+    runs.iter().find_map(|common| {
+        let rest = || {
+            runs.iter()
+                .zip(&single)
+                .filter(|(run, _)| run.to != common.to)
+        };
+        let simple = rest().count() <= CHAIN && rest().all(|(_, single)| *single);
+        simple.then(|| (rest().map(|(run, _)| *run).collect(), common.to))
+    })
+}
+
+fn distance_u32(distance: usize) -> u32 {
+    u32::try_from(distance).expect("a program is far shorter than that")
+}
+
+fn encoded(action: Action) -> u32 {
+    match action {
+        Action::Allow => RET_ALLOW,
+        Action::Errno(Errno(errno)) => RET_ERRNO | u32::from(errno),
+        Action::Pretend => RET_ERRNO,
+    }
+}

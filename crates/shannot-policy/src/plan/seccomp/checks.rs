@@ -1,0 +1,384 @@
+//! The calls whose answer depends on their arguments or on the filter.
+//!
+//! Every comparison here looks at the lower half of an argument only, because the kernel takes
+//! each of them as `int` or `unsigned int` and drops the upper half: a filter that compared 64
+//! bits would refuse `TIOCSTI` and pass `TIOCSTI | 1 << 32`, which is the same call
+//! (CVE-2019-10063). Where both halves count, a comment says so.
+
+use super::decision::{Decision, Word, switch};
+use super::{Action, Errno, Exec, Filter, Network};
+
+use Word::{High, Low};
+
+/// A rule about one system call's arguments, or about what the filter is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Check {
+    /// `bind`: for netlink sockets.
+    Bind,
+    /// `clone`: threads; processes where the filter lets them; no namespace.
+    Clone,
+    /// `execve`: where programs are listed.
+    Execve,
+    /// `execveat`: where programs are listed, or the one exec that starts the program.
+    Execveat,
+    /// `fadvise64`: all advice but the one that empties the host's page cache.
+    Fadvise,
+    /// `fcntl`: descriptors and their flags; locks are answered and not taken.
+    Fcntl,
+    /// `fork`, `vfork`: where the filter lets processes be made.
+    Fork,
+    /// `ioctl`: a list of questions.
+    Ioctl,
+    /// `msgctl`: its questions.
+    Msgctl,
+    /// `personality`: the question, and the default.
+    Personality,
+    /// `prctl`: a list of questions, and what a program says about itself.
+    Prctl,
+    /// `prlimit64`: the process's own limits, but not the one for core dumps.
+    Prlimit,
+    /// `semctl`: its questions.
+    Semctl,
+    /// `setsockopt`: buffers, time limits and netlink's own options.
+    Setsockopt,
+    /// `shmctl`: its questions.
+    Shmctl,
+    /// `socket`: netlink for routes and socket tables, where the filter lets it.
+    Socket,
+    /// `socketpair`: connected pairs, where no socket can be bound.
+    Socketpair,
+    /// `syslog`: reading the kernel's log without clearing it, where the filter lets it.
+    Syslog,
+}
+
+const ALLOW: Action = Action::Allow;
+const EACCES: Action = Action::Errno(Errno::EACCES);
+const EINVAL: Action = Action::Errno(Errno::EINVAL);
+const ENOTTY: Action = Action::Errno(Errno::ENOTTY);
+const EPERM: Action = Action::Errno(Errno::EPERM);
+const EROFS: Action = Action::Errno(Errno::EROFS);
+const PRETEND: Action = Action::Pretend;
+
+impl Check {
+    pub(super) fn decision(self, filter: &Filter) -> Decision {
+        match self {
+            Self::Bind => bind(filter),
+            Self::Clone => clone(filter),
+            Self::Execve => execve(filter),
+            Self::Execveat => execveat(filter),
+            Self::Fadvise => fadvise(),
+            Self::Fcntl => fcntl(),
+            Self::Fork => (if filter.may_fork() { ALLOW } else { EPERM }).into(),
+            Self::Ioctl => ioctl(),
+            Self::Msgctl => msgctl(),
+            Self::Personality => personality(),
+            Self::Prctl => prctl(),
+            Self::Prlimit => prlimit(),
+            Self::Semctl => semctl(),
+            Self::Setsockopt => setsockopt(),
+            Self::Shmctl => shmctl(),
+            Self::Socket => socket(filter),
+            Self::Socketpair => socketpair(filter),
+            Self::Syslog => syslog(filter),
+        }
+    }
+}
+
+/// Netlink sockets are bound before use. Where there are none, nothing is: a pair's end could
+/// otherwise be bound to an abstract name of the host's network namespace, and a daemon that
+/// needs that name would not start.
+fn bind(filter: &Filter) -> Decision {
+    match filter.network {
+        Network::None => EACCES.into(),
+        Network::Tables => ALLOW.into(),
+    }
+}
+
+const CLONE_VM: u32 = 0x100;
+const CLONE_THREAD: u32 = 0x1_0000;
+
+/// `CLONE_NEW{NS,CGROUP,UTS,IPC,USER,PID,NET}`: a new user namespace would give the caller every
+/// capability inside it.
+const CLONE_NEW: u32 = 0x7E02_0000;
+/// `CLONE_NEWTIME`. In `clone` this bit belongs to the signal at the child's end and makes no
+/// namespace; no signal has it, so refusing it costs nothing and holds if that ever changes.
+const CLONE_NEWTIME: u32 = 0x80;
+/// `CLONE_PTRACE` (a tracer would get the child) and `CLONE_PARENT` (the child would be the
+/// child of our own init or supervisor, which must not wait for what it did not start).
+const CLONE_KIN: u32 = 0x2000 | 0x8000;
+
+/// The flags are `unsigned long`, but every flag that `clone` knows lies in the lower half, and
+/// the kernel itself drops the upper one.
+fn clone(filter: &Filter) -> Decision {
+    let never = CLONE_NEW | CLONE_NEWTIME | CLONE_KIN;
+    let thread = CLONE_VM | CLONE_THREAD;
+    if filter.may_fork() {
+        switch(Low(0))
+            .masked(never)
+            .is(&[0], ALLOW)
+            .otherwise(EPERM)
+    } else {
+        switch(Low(0))
+            .masked(never | thread)
+            .is(&[thread], ALLOW)
+            .otherwise(EPERM)
+    }
+}
+
+fn execve(filter: &Filter) -> Decision {
+    match filter.exec {
+        Exec::Listed => ALLOW.into(),
+        Exec::Once { .. } => EACCES.into(),
+    }
+}
+
+const AT_EMPTY_PATH: u32 = 0x1000;
+
+/// See [`super::Ticket`] for the attack that the last two comparisons stop. The ticket is a number
+/// of ours and no argument of the call, so both of its halves count.
+fn execveat(filter: &Filter) -> Decision {
+    let Exec::Once { fd, ticket } = filter.exec else {
+        return ALLOW.into();
+    };
+    let half = |shift: u32| {
+        u32::try_from((ticket.0 >> shift) & 0xFFFF_FFFF).expect("32 bits are left by the mask")
+    };
+    let high = switch(High(5)).is(&[half(32)], ALLOW).otherwise(EACCES);
+    let low = switch(Low(5)).is(&[half(0)], high).otherwise(EACCES);
+    let flags = switch(Low(4)).is(&[AT_EMPTY_PATH], low).otherwise(EACCES);
+    switch(Low(0)).is(&[fd], flags).otherwise(EACCES)
+}
+
+/// `POSIX_FADV_DONTNEED` drops a host file's pages from memory, if only because the caller may
+/// read the file: a busy database would read its files from the disk again. Reading programs say
+/// it as a courtesy, so it answers success.
+fn fadvise() -> Decision {
+    const POSIX_FADV_DONTNEED: u32 = 4;
+    switch(Low(3))
+        .is(&[POSIX_FADV_DONTNEED], PRETEND)
+        .otherwise(ALLOW)
+}
+
+mod fcntl_commands {
+    //! From `fcntl.h` of Linux; the same on both machines.
+
+    /// `F_DUPFD`, `F_GETFD`, `F_SETFD`, `F_GETFL`, `F_SETFL`, `F_GETLK`, `F_GETOWN`, `F_GETSIG`,
+    /// `F_GETOWN_EX`, `F_OFD_GETLK`, `F_GETLEASE`, `F_DUPFD_QUERY`, `F_DUPFD_CLOEXEC`,
+    /// `F_GETPIPE_SZ`, `F_GET_SEALS`.
+    pub(super) const ALLOWED: &[u32] = &[
+        0, 1, 2, 3, 4, 5, 9, 11, 16, 36, 1025, 1027, 1030, 1032, 1034,
+    ];
+    /// `F_SETLK`, `F_SETLKW`, `F_OFD_SETLK`, `F_OFD_SETLKW`.
+    pub(super) const LOCKS: &[u32] = &[6, 7, 37, 38];
+    /// `F_SETOWN`, `F_SETSIG`, `F_SETOWN_EX` (signals to others), `F_SETLEASE`, `F_NOTIFY`,
+    /// `F_SETDELEG` (hold up or watch the host's writers), `F_SETPIPE_SZ` (resizes a host's FIFO).
+    pub(super) const REFUSED: &[u32] = &[8, 10, 15, 1024, 1026, 1031, 1040];
+}
+
+/// Taking a lock would hold up the host's own writers: dpkg, cron and iptables wait on locks that
+/// anyone who can read the file can take. Refusing it breaks sqlite and rpm. So a lock is
+/// answered with success and not taken. `EINVAL` is the kernel's word for an unknown command.
+fn fcntl() -> Decision {
+    switch(Low(1))
+        .is(fcntl_commands::ALLOWED, ALLOW)
+        .is(fcntl_commands::LOCKS, PRETEND)
+        .is(fcntl_commands::REFUSED, EPERM)
+        .otherwise(EINVAL)
+}
+
+mod ioctl_requests {
+    //! From `asm-generic/ioctls.h`, `linux/fs.h`, `linux/fiemap.h` and `linux/nsfs.h`; the same on
+    //! both machines.
+
+    pub(super) const ALLOWED: &[u32] = &[
+        0x5401,      // TCGETS: isatty(3), before any output
+        0x540F,      // TIOCGPGRP: bash
+        0x5413,      // TIOCGWINSZ: ls, ps
+        0x541B,      // FIONREAD: less
+        0x5421,      // FIONBIO: Node.js
+        0x5429,      // TIOCGSID: tcgetsid(3)
+        0x5450,      // FIONCLEX
+        0x5451,      // FIOCLEX: Rust, Python
+        0x802C_542A, // TCGETS2: isatty(3) of glibc 2.42
+        0x0002,      // FIGETBSZ: filefrag
+        0x8008_6601, // FS_IOC_GETFLAGS: lsattr, journalctl
+        0x8008_7601, // FS_IOC_GETVERSION: lsattr -v
+        0x801C_581F, // FS_IOC_FSGETXATTR: lsattr -p
+        0x8100_9431, // FS_IOC_GETFSLABEL
+        0xC020_660B, // FS_IOC_FIEMAP: filefrag
+        0xB701,      // NS_GET_USERNS: lsns
+        0xB702,      // NS_GET_PARENT: lsns
+        0xB703,      // NS_GET_NSTYPE: lsns
+        0xB704,      // NS_GET_OWNER_UID: lsns
+    ];
+    /// `TIOCSTI`, `TIOCLINUX` (type into the caller's terminal), `TIOCSETD` (loads line
+    /// disciplines): `EPERM`, so that a probe sees a refusal.
+    pub(super) const TERMINAL: &[u32] = &[0x5412, 0x541C, 0x5423];
+    /// `FS_IOC_SETFLAGS`, `FS_IOC_FSSETXATTR`: chattr. The file's owner needs no more than a
+    /// descriptor for reading.
+    pub(super) const METADATA: &[u32] = &[0x4008_6602, 0x401C_5820];
+}
+
+/// What is not listed is not only terminals: `FIDEDUPERANGE` and `FS_IOC_ENABLE_VERITY` change a
+/// file that is open for reading, and the interface ioctls (`SIOC*`) work on any socket.
+fn ioctl() -> Decision {
+    switch(Low(1))
+        .is(ioctl_requests::ALLOWED, ALLOW)
+        .is(ioctl_requests::TERMINAL, EPERM)
+        .is(ioctl_requests::METADATA, EROFS)
+        .otherwise(ENOTTY)
+}
+
+const IPC_STAT: u32 = 2;
+const IPC_INFO: u32 = 3;
+
+/// The commands come without the old `IPC_64` bit (0x100) on both machines.
+fn msgctl() -> Decision {
+    // MSG_STAT, MSG_INFO, MSG_STAT_ANY.
+    switch(Low(1))
+        .within(IPC_STAT..=IPC_INFO, ALLOW)
+        .within(11..=13, ALLOW)
+        .otherwise(EPERM)
+}
+
+fn shmctl() -> Decision {
+    // SHM_STAT, SHM_INFO, SHM_STAT_ANY.
+    switch(Low(1))
+        .within(IPC_STAT..=IPC_INFO, ALLOW)
+        .within(13..=15, ALLOW)
+        .otherwise(EPERM)
+}
+
+fn semctl() -> Decision {
+    // GETPID, GETVAL, GETALL, GETNCNT, GETZCNT; then SEM_STAT, SEM_INFO, SEM_STAT_ANY.
+    switch(Low(2))
+        .within(IPC_STAT..=IPC_INFO, ALLOW)
+        .within(11..=15, ALLOW)
+        .within(18..=20, ALLOW)
+        .otherwise(EPERM)
+}
+
+/// Any other personality is somebody's kernel bug: `READ_IMPLIES_EXEC`, no address randomisation.
+fn personality() -> Decision {
+    switch(Low(0)).is(&[0, u32::MAX], ALLOW).otherwise(EPERM)
+}
+
+mod prctl_options {
+    //! From `linux/prctl.h`.
+
+    pub(super) const ALLOWED: &[u32] = &[
+        2,           // PR_GET_PDEATHSIG
+        3,           // PR_GET_DUMPABLE: bash, perl
+        15,          // PR_SET_NAME: every program with named threads
+        16,          // PR_GET_NAME
+        21,          // PR_GET_SECCOMP: libcap
+        23,          // PR_CAPBSET_READ: libcap (ls, ps, ip)
+        27,          // PR_GET_SECUREBITS: libcap
+        37,          // PR_GET_CHILD_SUBREAPER
+        38,          // PR_SET_NO_NEW_PRIVS: is set already
+        39,          // PR_GET_NO_NEW_PRIVS: libcap
+        51,          // PR_SVE_GET_VL: the JVM on arm64
+        52,          // PR_GET_SPECULATION_CTRL
+        56,          // PR_GET_TAGGED_ADDR_CTRL: glibc on arm64
+        0x4155_5856, // PR_GET_AUXV
+        0x5356_4D41, // PR_SET_VMA: names memory in glibc, Go, Node.js
+    ];
+    /// `PR_SET_SECCOMP`: the answer of a kernel that has no filters, so that programs which sandbox
+    /// themselves (man, file) go on without.
+    pub(super) const SECCOMP: &[u32] = &[22];
+}
+
+/// Refused among others: `PR_SET_PDEATHSIG`, `PR_SET_CHILD_SUBREAPER` (outlive the call),
+/// `PR_SET_DUMPABLE`, `PR_SET_PTRACER` (open a process to others), `PR_SET_MM` (forge a command
+/// line that `ps` shows).
+fn prctl() -> Decision {
+    switch(Low(0))
+        .is(prctl_options::ALLOWED, ALLOW)
+        .is(prctl_options::SECCOMP, EINVAL)
+        .otherwise(EPERM)
+}
+
+/// Another process's limits are closed: with the host's processes in view, a pid of the same user
+/// may be a host's. Limits of one's own can only be lowered, and that harms nobody, but for one:
+/// with `RLIMIT_CORE` at 0 a crash starts the host's piped core handler, as root; at 1, which is
+/// what the box has, it does not. Programs that set it to 0 mean to hide their memory, so they are
+/// told that it was done.
+fn prlimit() -> Decision {
+    const RLIMIT_CORE: u32 = 4;
+    // The new limit is a pointer: it is absent only if both halves are zero.
+    let absent = switch(High(2)).is(&[0], ALLOW).otherwise(PRETEND);
+    let core = switch(Low(2)).is(&[0], absent).otherwise(PRETEND);
+    let own = switch(Low(1)).is(&[RLIMIT_CORE], core).otherwise(ALLOW);
+    switch(Low(0)).is(&[0], own).otherwise(EPERM)
+}
+
+const SOL_SOCKET: u32 = 1;
+const SOL_NETLINK: u32 = 270;
+
+/// `SO_ATTACH_FILTER` and its kin hand programs to the kernel's own compiler; no reader of tables
+/// needs them.
+fn setsockopt() -> Decision {
+    // SO_SNDBUF, SO_RCVBUF, SO_PASSCRED, SO_RCVTIMEO, SO_SNDTIMEO.
+    let socket = switch(Low(2))
+        .is(&[7, 8, 16, 20, 21], ALLOW)
+        .otherwise(EPERM);
+    switch(Low(1))
+        .is(&[SOL_SOCKET], socket)
+        .is(&[SOL_NETLINK], ALLOW)
+        .otherwise(EPERM)
+}
+
+const AF_UNIX: u32 = 1;
+const AF_NETLINK: u32 = 16;
+
+/// Netlink takes any type that it knows, so the type is not looked at. `GENERIC` and the other
+/// protocols are closed: nothing here needs them, and asking `GENERIC` for a family loads kernel
+/// modules. `EACCES` reads "Permission denied" in every tool; no family may answer otherwise, lest
+/// a program think that the host lacks IPv6.
+fn socket(filter: &Filter) -> Decision {
+    const NETLINK_ROUTE: u32 = 0;
+    const NETLINK_SOCK_DIAG: u32 = 4;
+    match filter.network {
+        Network::None => EACCES.into(),
+        Network::Tables => {
+            let protocol = switch(Low(2))
+                .is(&[NETLINK_ROUTE, NETLINK_SOCK_DIAG], ALLOW)
+                .otherwise(EACCES);
+            switch(Low(0)).is(&[AF_NETLINK], protocol).otherwise(EACCES)
+        }
+    }
+}
+
+/// A pair that is connected for good (`STREAM`, `SEQPACKET`) is a pipe. One end of a `DGRAM` pair
+/// can `sendto` any listener of the host by its path, the journal's for example. Above the type
+/// stand the flags `SOCK_CLOEXEC` and `SOCK_NONBLOCK`.
+///
+/// Where `bind` is open for netlink, pairs are closed: see [`bind`].
+fn socketpair(filter: &Filter) -> Decision {
+    const SOCK_TYPE_MASK: u32 = 0xF;
+    const SOCK_STREAM: u32 = 1;
+    const SOCK_SEQPACKET: u32 = 5;
+    match filter.network {
+        Network::None => {
+            let kind = switch(Low(1))
+                .masked(SOCK_TYPE_MASK)
+                .is(&[SOCK_STREAM, SOCK_SEQPACKET], ALLOW)
+                .otherwise(EACCES);
+            switch(Low(0)).is(&[AF_UNIX], kind).otherwise(EACCES)
+        }
+        Network::Tables => EACCES.into(),
+    }
+}
+
+/// `SYSLOG_ACTION_READ` (2) takes lines away from the host's log daemon, 4 and 5 clear, 6 to 8 turn
+/// the console off and on: only `READ_ALL` and `SIZE_BUFFER` look.
+fn syslog(filter: &Filter) -> Decision {
+    const SYSLOG_ACTION_READ_ALL: u32 = 3;
+    const SYSLOG_ACTION_SIZE_BUFFER: u32 = 10;
+    if filter.kernel_log {
+        let reads = &[SYSLOG_ACTION_READ_ALL, SYSLOG_ACTION_SIZE_BUFFER];
+        switch(Low(0)).is(reads, ALLOW).otherwise(EPERM)
+    } else {
+        EPERM.into()
+    }
+}
