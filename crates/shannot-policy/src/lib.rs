@@ -23,4 +23,4 @@ mod request;
 pub use authorize::{Denial, Grant, GrantedStage, authorize};
 pub use plan::Plan;
 pub use profile::Profile;
-pub use request::{Argv, Locale, Program, Request, RequestError, Stages};
+pub use request::{Argv, Locale, MOST_STAGES, Program, Request, RequestError, Stages};

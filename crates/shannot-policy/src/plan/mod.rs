@@ -1,1 +1,365 @@
 //! The box as data: what an engine will do, in the order it will do it.
+//!
+//! A [`Plan`] is made for one tier of one host from a [`Grant`]. It names kernel objects and
+//! opens none: patterns are resolved by the engine when it prepares the box, and a host without
+//! some path loses only that entry. `profile explain` prints this value, so what it says is what
+//! an engine is given.
+
+use crate::authorize::Grant;
+use crate::profile::{Command, Limits, Network, PathPattern, Paths, Processes, Profile, Tier};
+use crate::request::{Argv, Program};
+use crate::types::{AbsPath, Arg, ByteSize, Timeout};
+
+pub mod differences;
+pub mod seccomp;
+
+use seccomp::{Arch, Exec, Filter, Ticket};
+
+/// The descriptor of the program: above every descriptor the box may open
+/// ([`crate::profile::MOST_OPEN_FILES`] is its `RLIMIT_NOFILE`), so that nothing inside can put
+/// another file there.
+pub const PROGRAM_FD: u32 = crate::profile::MOST_OPEN_FILES;
+
+/// Devices that hold no data of the host's and stay usable; every other device node is closed.
+pub const HARMLESS_DEVICES: [&str; 5] =
+    ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"];
+
+/// The `PATH` along which bare names are looked up, in the box and for authorization.
+pub use crate::profile::BOX_PATH;
+
+/// What a plan needs to know of the host, beside the tier.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostFacts {
+    /// The instruction set whose system call numbers the filter checks.
+    pub arch: Arch,
+    /// A number from the kernel's random source, new for every plan, by which the engine's own
+    /// `execveat` is told from any that the command could make.
+    pub ticket: Ticket,
+    /// The kernel's Landlock ABI; 0 where there is none. `landlock(7)`.
+    pub landlock_abi: u32,
+    /// The groups `adm` and `systemd-journal`, where the host has them: they own readable logs.
+    pub log_groups: Vec<u32>,
+}
+
+/// The box as data.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// The tier this plan is for.
+    pub tier: Tier,
+    /// Namespaces the box does not share with the host.
+    pub namespaces: Vec<Namespace>,
+    /// Who the box runs as.
+    pub identity: Identity,
+    /// Whether `CAP_DAC_READ_SEARCH` is kept, alone.
+    pub root_reads: bool,
+    /// Changes of the mount tree, in order; empty where the tier has no mount namespace.
+    pub mounts: Vec<Mount>,
+    /// The Landlock rules.
+    pub landlock: Landlock,
+    /// How much of the host shows.
+    pub processes: Processes,
+    /// The network view.
+    pub network: Network,
+    /// The commands, each with its own filter.
+    pub stages: Vec<Stage>,
+    /// The whole environment.
+    pub env: Vec<(String, String)>,
+    /// Where the commands start.
+    pub cwd: AbsPath,
+    /// The wall-clock limit of this run: the shorter of the profile's and the caller's wish.
+    pub wall: Timeout,
+    /// The other limits.
+    pub limits: Limits,
+}
+
+/// A kind of namespace, `namespaces(7)`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the kernel's own names")]
+pub enum Namespace {
+    Cgroup,
+    Ipc,
+    Mount,
+    Network,
+    Pid,
+    User,
+    Uts,
+}
+
+impl Namespace {
+    /// The name under `/proc/<pid>/ns/`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cgroup => "cgroup",
+            Self::Ipc => "ipc",
+            Self::Mount => "mnt",
+            Self::Network => "net",
+            Self::Pid => "pid",
+            Self::User => "user",
+            Self::Uts => "uts",
+        }
+    }
+}
+
+/// Who the box runs as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Identity {
+    /// The user who started it.
+    Caller,
+    /// A uid and gid that nothing on the host uses, another for every live box, with these
+    /// supplementary groups.
+    Unused {
+        /// Supplementary groups.
+        groups: Vec<u32>,
+    },
+}
+
+/// One change of the box's mount tree. There is no variant for a writable view of a host path:
+/// read-only is a matter of type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mount {
+    /// The whole tree in place: read-only, no set-uid, no devices, no propagation, recursively.
+    ReadOnlyTree,
+    /// A harmless device node usable again.
+    Device(AbsPath),
+    /// A new `/proc` of the box's own pid namespace, read-only.
+    OwnProc,
+    /// Nothing to see at these places.
+    Hide(Hide),
+    /// An empty private tmpfs: no set-uid, no devices, no programs.
+    Scratch(AbsPath, ByteSize),
+    /// Each stage sees the host's mount table in place of the box's.
+    HostMountTable,
+}
+
+/// What shows empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hide {
+    /// Every file and directory that matches.
+    Pattern(PathPattern),
+    /// Every home directory but that of the user who runs.
+    OtherHomes,
+    /// autofs mount points: a look into one makes the host mount something.
+    Automounts,
+    /// Network and FUSE mounts: a read sends packets and may never return.
+    NetworkFilesystems,
+}
+
+/// The Landlock ruleset, beside its scopes (signals and abstract sockets, ABI 6) and TCP
+/// (ABI 4), which are always closed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Landlock {
+    /// The ABI whose rights are used.
+    pub abi: u32,
+    /// Directories in which files may be made and written: the scratch mounts.
+    pub write: Vec<AbsPath>,
+    /// What may be read.
+    pub read: Reads,
+}
+
+/// What Landlock lets a box read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reads {
+    /// Reading is left to the mounts.
+    Unhandled,
+    /// Only these trees.
+    Trees(Vec<AbsPath>),
+    /// These trees without what is hidden and without device nodes. Names stay visible, contents
+    /// do not; what appears later beside a hidden path cannot be read.
+    Gaps {
+        /// The trees.
+        trees: Vec<AbsPath>,
+        /// What is left out of them.
+        hide: Vec<Hide>,
+    },
+}
+
+/// One command of the pipe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stage {
+    /// What runs, as the caller named it or as the profile resolves the name.
+    pub program: Program,
+    /// `argv[0]`, as the caller wrote it.
+    pub arg0: String,
+    /// The arguments.
+    pub args: Vec<Arg>,
+    /// Programs it may start; empty for "execute once".
+    pub spawns: Vec<Program>,
+    /// The system call filter.
+    pub filter: Filter,
+}
+
+/// What programs need to start where a profile does not read `/`.
+const ESSENTIAL_READS: &[&str] = &[
+    "/bin",
+    "/etc/alternatives",
+    "/etc/group",
+    "/etc/ld.so.cache",
+    "/etc/localtime",
+    "/etc/nsswitch.conf",
+    "/etc/passwd",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/proc",
+    "/sbin",
+    "/usr",
+];
+
+impl Plan {
+    /// Makes the plan of one run for a tier of a host. Cannot fail: a grant is already proof.
+    pub fn new(grant: &Grant, tier: Tier, host: &HostFacts) -> Self {
+        let profile = grant.profile();
+        let request = grant.request();
+        let hide = hides(&profile.paths);
+        let wall = request.timeout.map_or(profile.limits.wall, |t| t.min(profile.limits.wall));
+        Self {
+            tier,
+            namespaces: namespaces(profile, tier),
+            identity: match tier {
+                Tier::T1 => Identity::Unused { groups: host.log_groups.clone() },
+                Tier::T2 | Tier::T3 | Tier::L => Identity::Caller,
+            },
+            root_reads: profile.root_reads && tier == Tier::T1,
+            mounts: mounts(profile, tier, &hide),
+            landlock: landlock(profile, tier, hide, host),
+            processes: profile.view.processes,
+            network: profile.view.network,
+            stages: grant
+                .stages()
+                .iter()
+                .map(|s| stage(profile, s.argv(), s.command(), host))
+                .collect(),
+            env: environment(profile, request.locale.iter()),
+            cwd: request.cwd.clone().unwrap_or_else(root),
+            wall,
+            limits: profile.limits,
+        }
+    }
+}
+
+fn root() -> AbsPath {
+    #[expect(clippy::expect_used, reason = "a constant")]
+    AbsPath::new("/").expect("`/` is an absolute path")
+}
+
+/// Paths of this file's constants, which are all absolute and normal.
+fn constant_paths(paths: &[&str]) -> Vec<AbsPath> {
+    paths.iter().filter_map(|p| AbsPath::new(*p).ok()).collect()
+}
+
+fn namespaces(profile: &Profile, tier: Tier) -> Vec<Namespace> {
+    use Namespace::{Cgroup, Ipc, Mount, Network as Net, Pid, User, Uts};
+    if tier == Tier::L {
+        return Vec::new();
+    }
+    let mut set = vec![Mount, Pid, Uts];
+    if tier != Tier::T1 {
+        set.push(User);
+    }
+    // The host view keeps the host's IPC and cgroup namespaces, as it keeps the host's /proc:
+    // `ipcs` and `ps -o cgroup` would answer wrongly. The filter refuses every call that makes,
+    // attaches or removes an IPC object.
+    if profile.view.processes == Processes::Own {
+        set.extend([Cgroup, Ipc]);
+    }
+    if profile.view.network == Network::None {
+        set.push(Net);
+    }
+    set.sort_unstable();
+    set
+}
+
+fn hides(paths: &Paths) -> Vec<Hide> {
+    let mut hide: Vec<Hide> = paths.hide.iter().cloned().map(Hide::Pattern).collect();
+    if paths.hide_other_homes {
+        hide.push(Hide::OtherHomes);
+    }
+    hide.push(Hide::Automounts);
+    if !paths.network_filesystems {
+        hide.push(Hide::NetworkFilesystems);
+    }
+    hide
+}
+
+/// The tree is made read-only first and as a whole: whatever is mounted after it states its own
+/// flags, so no later step can leave a writable mount behind by being forgotten.
+fn mounts(profile: &Profile, tier: Tier, hide: &[Hide]) -> Vec<Mount> {
+    if tier == Tier::L {
+        return Vec::new();
+    }
+    let mut mounts = vec![Mount::ReadOnlyTree];
+    mounts.extend(constant_paths(&HARMLESS_DEVICES).into_iter().map(Mount::Device));
+    if profile.view.processes == Processes::Own {
+        mounts.push(Mount::OwnProc);
+    }
+    mounts.extend(hide.iter().cloned().map(Mount::Hide));
+    mounts.extend(
+        profile.paths.scratch.iter().map(|p| Mount::Scratch(p.clone(), profile.limits.scratch)),
+    );
+    if profile.view.processes == Processes::Host {
+        mounts.push(Mount::HostMountTable);
+    }
+    mounts
+}
+
+fn landlock(profile: &Profile, tier: Tier, hide: Vec<Hide>, host: &HostFacts) -> Landlock {
+    let whole = profile.paths.read.iter().any(|p| p.as_bytes() == b"/");
+    let trees = || {
+        if whole {
+            return vec![root()];
+        }
+        let mut trees = constant_paths(ESSENTIAL_READS);
+        trees.extend(constant_paths(&HARMLESS_DEVICES));
+        trees.extend(profile.paths.read.iter().cloned());
+        trees.extend(profile.paths.scratch.iter().cloned());
+        trees
+    };
+    Landlock {
+        abi: host.landlock_abi,
+        write: if tier == Tier::L { Vec::new() } else { profile.paths.scratch.clone() },
+        read: match tier {
+            Tier::L => Reads::Gaps { trees: trees(), hide },
+            _ if whole => Reads::Unhandled,
+            _ => Reads::Trees(trees()),
+        },
+    }
+}
+
+fn stage(profile: &Profile, argv: &Argv, command: &Command, host: &HostFacts) -> Stage {
+    let program = match &command.program {
+        Some(path) => Program::Absolute(path.clone()),
+        None => argv.program.clone(),
+    };
+    let listed = !command.spawns.is_empty();
+    Stage {
+        program,
+        arg0: argv.program.to_string(),
+        args: argv.args.clone(),
+        spawns: command.spawns.clone(),
+        filter: Filter {
+            arch: host.arch,
+            exec: if listed {
+                Exec::Listed
+            } else {
+                Exec::Once { fd: PROGRAM_FD, ticket: host.ticket }
+            },
+            network: profile.view.network,
+            forks: command.forks || listed,
+            kernel_log: command.kernel_log,
+        },
+    }
+}
+
+/// The environment: the profile's, the caller's locale, and a `PATH` and `HOME` that no caller
+/// chooses.
+fn environment<'a>(
+    profile: &Profile,
+    locale: impl Iterator<Item = (&'a str, &'a str)>,
+) -> Vec<(String, String)> {
+    let mut env = std::collections::BTreeMap::new();
+    env.insert("HOME".to_owned(), "/".to_owned());
+    env.insert("PATH".to_owned(), BOX_PATH.to_owned());
+    env.extend(locale.map(|(n, v)| (n.to_owned(), v.to_owned())));
+    env.extend(profile.env.iter().map(|(n, v)| (n.as_str().to_owned(), v.clone())));
+    env.into_iter().collect()
+}

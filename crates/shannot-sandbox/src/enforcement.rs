@@ -1,0 +1,80 @@
+//! What was really in force for one run.
+//!
+//! Every entry is made from what the box was built from; a step that fails ends the box before
+//! the command, so what is listed as enforced was applied.
+
+use shannot_policy::profile::Tier;
+
+/// The layers in force for one run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Enforcement {
+    /// Who realised the plan.
+    pub engine: Engine,
+    /// The tier.
+    pub tier: Tier,
+    /// The layers, in the order in which the box applies them.
+    pub layers: Vec<Layer>,
+}
+
+/// Who realises a plan on a kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    /// This program, by system calls of its own.
+    Native,
+}
+
+impl Engine {
+    /// The name in results.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+        }
+    }
+}
+
+/// One layer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layer {
+    /// Its name, which scripts may rely on.
+    pub name: &'static str,
+    /// Whether it holds.
+    pub status: Status,
+    /// What exactly, or what is missing and why.
+    pub detail: String,
+}
+
+/// Whether a layer holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// The kernel enforces it.
+    Enforced,
+    /// The supervisor sees to it, and can be late.
+    Supervised,
+    /// It is not in force, and the profile accepts a tier without it.
+    NotEnforced,
+}
+
+impl Status {
+    /// The name in results.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Enforced => "enforced",
+            Self::Supervised => "supervised",
+            Self::NotEnforced => "not_enforced",
+        }
+    }
+}
+
+impl Layer {
+    pub(crate) fn enforced(name: &'static str, detail: impl Into<String>) -> Self {
+        Self { name, status: Status::Enforced, detail: detail.into() }
+    }
+
+    pub(crate) fn not_enforced(name: &'static str, detail: impl Into<String>) -> Self {
+        Self { name, status: Status::NotEnforced, detail: detail.into() }
+    }
+
+    pub(crate) fn supervised(name: &'static str, detail: impl Into<String>) -> Self {
+        Self { name, status: Status::Supervised, detail: detail.into() }
+    }
+}

@@ -1,0 +1,155 @@
+//! The memory of a whole run, bounded by a cgroup of its own where this process may make one.
+//! `cgroups(7)`.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::os::fd::{AsRawFd, RawFd};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use shannot_policy::types::ByteSize;
+
+use crate::host::Host;
+
+/// A cgroup that holds one run; removed when the value is dropped.
+#[derive(Debug)]
+pub(super) struct MemoryGroup {
+    dir: PathBuf,
+    procs: File,
+    version: Version,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Version {
+    V1,
+    V2,
+}
+
+/// Where groups of runs can be made, found once.
+#[derive(Debug, Clone)]
+pub(super) struct MemoryParent {
+    dir: PathBuf,
+    version: Version,
+}
+
+impl MemoryParent {
+    /// Looks for a cgroup below which this process may make others that bound memory; `None` is
+    /// the usual answer for a user without delegation.
+    pub(super) fn find(host: &Host) -> Option<Self> {
+        let own = fs::read_to_string("/proc/self/cgroup").ok()?;
+        v1(host, &own).or_else(|| v2(host, &own))
+    }
+
+    pub(super) const fn name(&self) -> &'static str {
+        match self.version {
+            Version::V1 => "cgroup v1",
+            Version::V2 => "cgroup v2",
+        }
+    }
+
+    /// Makes the group of one run.
+    pub(super) fn make(&self, limit: ByteSize) -> io::Result<MemoryGroup> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let dir = self.dir.join(format!("shannot-{}-{number}", std::process::id()));
+        fs::create_dir(&dir)?;
+        let made = || {
+            let (max, swap) = match self.version {
+                Version::V1 => ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes"),
+                Version::V2 => ("memory.max", "memory.swap.max"),
+            };
+            write(&dir.join(max), limit.0)?;
+            // Without swap accounting the file is missing; the limit on memory itself holds.
+            let swap_limit = if self.version == Version::V1 { limit.0 } else { 0 };
+            let _ = write(&dir.join(swap), swap_limit);
+            File::options().write(true).open(dir.join("cgroup.procs"))
+        };
+        match made() {
+            Ok(procs) => Ok(MemoryGroup { dir, procs, version: self.version }),
+            Err(e) => {
+                // Nothing has joined it, so removing works; if not, the first error says more.
+                let _ = fs::remove_dir(&dir);
+                Err(e)
+            }
+        }
+    }
+}
+
+impl MemoryGroup {
+    /// Where a process joins by writing `0`.
+    pub(super) fn procs(&self) -> RawFd {
+        self.procs.as_raw_fd()
+    }
+
+    /// How many processes the kernel has killed for the limit.
+    pub(super) fn oom_kills(&self) -> u64 {
+        let file = match self.version {
+            Version::V1 => "memory.oom_control",
+            Version::V2 => "memory.events",
+        };
+        let text = fs::read_to_string(self.dir.join(file)).unwrap_or_default();
+        let line = text.lines().find_map(|l| l.strip_prefix("oom_kill "));
+        line.and_then(|n| n.trim().parse().ok()).unwrap_or(0)
+    }
+}
+
+impl Drop for MemoryGroup {
+    fn drop(&mut self) {
+        // Fails only while a process of the run has not ended; the kernel takes a moment to
+        // account for one that was just reaped.
+        for _ in 0..50 {
+            if fs::remove_dir(&self.dir).is_ok() {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+    }
+}
+
+fn write(path: &Path, number: u64) -> io::Result<()> {
+    File::options().write(true).open(path)?.write_all(number.to_string().as_bytes())
+}
+
+/// This process's own group in the hierarchy mounted at `entry`.
+fn own_dir(mount_point: &Path, root: &Path, path: &str) -> PathBuf {
+    let below = Path::new(path).strip_prefix(root).unwrap_or(Path::new(""));
+    mount_point.join(below)
+}
+
+fn v1(host: &Host, own: &str) -> Option<MemoryParent> {
+    let mount = host.mounts.iter().find(|m| {
+        m.fstype == "cgroup" && m.super_options.split(',').any(|option| option == "memory")
+    })?;
+    let path = own.lines().find_map(|line| {
+        let mut fields = line.splitn(3, ':').skip(1);
+        fields.next()?.split(',').any(|c| c == "memory").then(|| fields.next())?
+    })?;
+    let dir = own_dir(&mount.mount_point, &mount.root, path);
+    may_make(&dir).then_some(MemoryParent { dir, version: Version::V1 })
+}
+
+/// In v2 only a group whose controllers are handed down to its children will do: one delegated
+/// to us, the one above, or the top of the tree.
+fn v2(host: &Host, own: &str) -> Option<MemoryParent> {
+    let mount = host.mounts.iter().find(|m| m.fstype == "cgroup2")?;
+    let path = own.lines().find_map(|line| line.strip_prefix("0::"))?;
+    let dir = own_dir(&mount.mount_point, &mount.root, path);
+    let hands_down = |dir: &&Path| {
+        fs::read_to_string(dir.join("cgroup.subtree_control"))
+            .is_ok_and(|c| c.split_whitespace().any(|c| c == "memory"))
+    };
+    let candidates = [Some(dir.as_path()), dir.parent(), Some(&mount.mount_point)];
+    candidates
+        .into_iter()
+        .flatten()
+        .filter(|dir| dir.starts_with(&mount.mount_point))
+        .filter(hands_down)
+        .find(|dir| may_make(dir))
+        .map(|dir| MemoryParent { dir: dir.to_owned(), version: Version::V2 })
+}
+
+fn may_make(dir: &Path) -> bool {
+    use rustix::fs::{Access, AtFlags, CWD};
+    let access = Access::WRITE_OK | Access::EXEC_OK;
+    rustix::fs::accessat(CWD, dir, access, AtFlags::EACCESS).is_ok()
+}

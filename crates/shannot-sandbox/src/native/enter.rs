@@ -1,0 +1,316 @@
+//! The child side: from the clone to `execve`, one straight list of steps.
+//!
+//! Both functions that start here run in a process that shares the memory of its parent, which
+//! may have many threads: no heap, no lock, no panic, no thread-local state, no libc. They read
+//! what [`super::prepare`] made ready, make bare system calls, and on the first one that fails
+//! write a [`Record`] and end. Nothing is retried and nothing is left out: a box that starts is
+//! the whole box.
+//!
+//! Order, for the box: user map, session, mounts. For each stage: the host's mount table, the
+//! program, identity and capabilities, `no_new_privs`, Landlock, limits, descriptors, signals,
+//! seccomp, `execveat`. Each step needs something that a later one takes away.
+
+use std::ffi::CStr;
+use std::os::fd::AsRawFd;
+
+use super::init;
+use super::spec::{MaskKind, MountStep, RunSpec, StageSpec};
+use super::step::{Record, Step};
+use super::sys::{self, Errno, Fd, Sys};
+
+/// One step that fails ends this process, after telling the parent which and why.
+pub(super) struct Reporter {
+    status: Fd,
+    stage: u8,
+}
+
+impl Reporter {
+    pub(super) fn new(status: Fd, stage: u8) -> Self {
+        Self { status, stage }
+    }
+
+    pub(super) fn need<T>(&self, step: Step, result: Sys<T>) -> T {
+        match result {
+            Ok(value) => value,
+            Err(errno) => self.fail(step, errno),
+        }
+    }
+
+    fn fail(&self, step: Step, errno: Errno) -> ! {
+        let record = Record::Failed { stage: self.stage, step, errno: errno.0 };
+        // With the pipe gone there is nobody to tell.
+        let _ = sys::write(self.status, &record.to_bytes());
+        sys::exit(125)
+    }
+}
+
+/// The first process of a box: pid 1 of its pid namespace or, in tier L, the subreaper of its
+/// commands. Makes the mounts, starts the stages, then becomes [`init`].
+pub(super) extern "C" fn box_main(run: &RunSpec) -> ! {
+    let report = Reporter::new(run.status, 0);
+    // What the parent's other threads and other runs have open must not stay open here: a pipe
+    // of another run would never end, a caller's file would be held.
+    close_all_but(&run.keep);
+    report.need(Step::Session, sys::setsid());
+    let prepared = &*run.prepared;
+    if let Some(map) = &prepared.user_map {
+        report.need(Step::UserMap, write_file(c"/proc/self/setgroups", b"deny"));
+        report.need(Step::UserMap, write_file(c"/proc/self/uid_map", &map.uid));
+        report.need(Step::UserMap, write_file(c"/proc/self/gid_map", &map.gid));
+    }
+    make_mounts(&prepared.mounts, &report);
+    for path in &prepared.scratch_rules {
+        let dir = report.need(Step::LandlockRule, sys::open(path, libc::O_PATH | libc::O_CLOEXEC));
+        let allowed = sys::landlock_allow(run.ruleset, dir, prepared.scratch_access);
+        report.need(Step::LandlockRule, allowed);
+        sys::close(dir);
+    }
+    if let Some(domain) = prepared.init_domain {
+        report.need(Step::NoNewPrivs, sys::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0));
+        report.need(Step::Landlock, sys::landlock_restrict_self(domain));
+        report.need(Step::Subreaper, sys::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0));
+    }
+    init::run(run, &report)
+}
+
+/// One command of the box, or of tier L without an init. Never returns.
+pub(super) extern "C" fn stage_main(call: &StageCall) -> ! {
+    let run = call.run;
+    let stage = call.stage;
+    let report = Reporter::new(run.status, call.index);
+    let prepared = &*run.prepared;
+    if let Some(group) = run.cgroup_procs {
+        report.need(Step::Cgroup, sys::write(group, b"0"));
+    }
+    if let Some(io) = run.stage_io.get(usize::from(call.index)) {
+        for (standard, fd) in (0..).zip([io.stdin, io.stdout, io.stderr]) {
+            report.need(Step::Stdio, sys::dup3(fd, standard, 0));
+        }
+    }
+    for (host, own) in &prepared.mount_table {
+        let bound = sys::mount(host, own, None, libc::MS_BIND, None);
+        report.need(Step::HostMountTable, bound);
+    }
+    open_program(stage, &report);
+    take_identity(run, &report);
+    report.need(Step::Cwd, sys::chdir(&prepared.cwd));
+    report.need(Step::NoNewPrivs, sys::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0));
+    report.need(Step::Landlock, sys::landlock_restrict_self(run.ruleset));
+    if let Some(ruleset) = &stage.exec_ruleset {
+        report.need(Step::Landlock, sys::landlock_restrict_self(ruleset.as_raw_fd()));
+    }
+    if let Some(parent) = call.die_with {
+        // After the change of uid, which clears it. A parent that died before this line cannot
+        // send the signal any more.
+        #[expect(clippy::cast_sign_loss, reason = "SIGKILL is 9")]
+        let signal = libc::SIGKILL as usize;
+        report.need(Step::ParentDeath, sys::prctl(libc::PR_SET_PDEATHSIG, signal, 0));
+        if sys::parent() != parent {
+            sys::exit(125);
+        }
+        report.need(Step::Session, sys::setsid());
+    }
+    for limit in &prepared.rlimits {
+        report.need(Step::Limits, sys::setrlimit(limit.resource, limit.soft, limit.hard));
+    }
+    let cloexec = libc::CLOSE_RANGE_CLOEXEC;
+    report.need(Step::Descriptors, sys::close_range(3, u32::MAX, cloexec));
+    // Rust ignores SIGPIPE, and a caller may ignore others; a command expects the defaults. A
+    // signal the kernel reserves answers EINVAL, which is as good.
+    for signal in 1..=64 {
+        let _ = sys::default_action(signal);
+    }
+    report.need(Step::Signals, sys::set_signal_mask(0));
+    report.need(Step::Seccomp, sys::seccomp(&stage.filter));
+    let Some(program) = &stage.program else {
+        // A probe of the tier: all that had to hold, holds.
+        sys::exit(0)
+    };
+    let errno = sys::exec(super::PROGRAM_FD, &program.argv, &prepared.env, stage.ticket);
+    report.fail(Step::Exec, errno)
+}
+
+/// What [`stage_main`] is given.
+pub(super) struct StageCall<'a> {
+    pub(super) run: &'a RunSpec,
+    pub(super) stage: &'a StageSpec,
+    pub(super) index: u8,
+    /// The parent whose end must end this process, where no init sees to it.
+    pub(super) die_with: Option<i32>,
+}
+
+/// Closes every descriptor but those, which are in ascending order.
+pub(super) fn close_all_but(keep: &[Fd]) {
+    let mut first = 0u32;
+    for fd in keep {
+        let fd = fd.cast_unsigned();
+        if fd > first {
+            let _ = sys::close_range(first, fd - 1, 0);
+        }
+        first = fd.saturating_add(1);
+    }
+    let _ = sys::close_range(first, u32::MAX, 0);
+}
+
+fn write_file(path: &CStr, bytes: &[u8]) -> Sys {
+    let fd = sys::open(path, libc::O_WRONLY | libc::O_CLOEXEC)?;
+    let written = sys::write(fd, bytes);
+    sys::close(fd);
+    written.map(drop)
+}
+
+/// Makes the mount tree of the box.
+fn make_mounts(steps: &[MountStep], report: &Reporter) {
+    let mut masks = Masks { fs: None };
+    for step in steps {
+        match step {
+            MountStep::ReadOnlyTree => {
+                let attr = libc::mount_attr {
+                    attr_set: libc::MOUNT_ATTR_RDONLY
+                        | libc::MOUNT_ATTR_NOSUID
+                        | libc::MOUNT_ATTR_NODEV,
+                    attr_clr: 0,
+                    // Private, or what follows would be mounted on the host too.
+                    propagation: libc::MS_PRIVATE,
+                    userns_fd: 0,
+                };
+                let set = sys::mount_setattr(libc::AT_FDCWD, c"/", libc::AT_RECURSIVE, &attr);
+                report.need(Step::ReadOnlyTree, set);
+            }
+            MountStep::Device(path) => report.need(Step::Device, allow_device(path)),
+            MountStep::OwnProc => {
+                let flags = libc::MS_RDONLY | libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
+                let done = sys::mount(c"proc", c"/proc", Some(c"proc"), flags, None);
+                report.need(Step::OwnProc, done);
+            }
+            MountStep::Mask(path, kind) => report.need(Step::Hide, masks.cover(path, *kind)),
+            MountStep::Scratch { path, options } => {
+                let flags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
+                let done = sys::mount(c"tmpfs", path, Some(c"tmpfs"), flags, Some(options));
+                report.need(Step::Scratch, done);
+            }
+        }
+    }
+}
+
+/// Puts a copy of a device's own mount, on which devices work, over the device.
+fn allow_device(path: &CStr) -> Sys {
+    let device = match sys::open_tree_clone(libc::AT_FDCWD, path, 0) {
+        Err(Errno(libc::ENOENT)) => return Ok(()),
+        other => other?,
+    };
+    let attr = libc::mount_attr {
+        attr_set: 0,
+        attr_clr: libc::MOUNT_ATTR_NODEV,
+        propagation: 0,
+        userns_fd: 0,
+    };
+    sys::mount_setattr(device, c"", libc::AT_EMPTY_PATH, &attr)?;
+    sys::attach(device, path)?;
+    sys::close(device);
+    Ok(())
+}
+
+/// The empty file and the empty directory that hidden paths show: of one tmpfs, read-only, mode
+/// 000. Not `/dev/null`, which a program would take for a device and, under `nodev`, could not
+/// read.
+struct Masks {
+    fs: Option<MaskMounts>,
+}
+
+#[derive(Clone, Copy)]
+struct MaskMounts {
+    dir: Fd,
+    file: Fd,
+}
+
+impl Masks {
+    fn cover(&mut self, path: &CStr, kind: MaskKind) -> Sys {
+        let mounts = match self.fs {
+            Some(mounts) => mounts,
+            None => *self.fs.insert(MaskMounts::new()?),
+        };
+        let (first, second) = match kind {
+            MaskKind::Dir => (mounts.dir, mounts.file),
+            MaskKind::File => (mounts.file, mounts.dir),
+        };
+        match mounts.put(first, path) {
+            // Gone since the box was prepared: there is nothing left to hide.
+            Err(Errno(libc::ENOENT)) => Ok(()),
+            // Mount points are not looked at before, so their kind was a guess.
+            Err(Errno(libc::ENOTDIR | libc::EINVAL)) => mounts.put(second, path),
+            other => other,
+        }
+    }
+}
+
+impl MaskMounts {
+    fn put(self, source: Fd, path: &CStr) -> Sys {
+        let copy = sys::open_tree_clone(source, c"", libc::AT_EMPTY_PATH)?;
+        let attached = sys::attach(copy, path);
+        sys::close(copy);
+        attached
+    }
+
+    fn new() -> Sys<Self> {
+        let options = [(c"size", c"4096"), (c"nr_inodes", c"4"), (c"mode", c"0")];
+        let attrs = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOEXEC;
+        #[expect(clippy::cast_possible_truncation, reason = "mount attributes fit 32 bits")]
+        let fs = sys::new_filesystem(c"tmpfs", &options, attrs as u32)?;
+        sys::make_file(fs, c"hidden", 0)?;
+        let attr = libc::mount_attr {
+            attr_set: libc::MOUNT_ATTR_RDONLY,
+            attr_clr: 0,
+            propagation: 0,
+            userns_fd: 0,
+        };
+        sys::mount_setattr(fs, c"", libc::AT_EMPTY_PATH, &attr)?;
+        // Before Linux 6.15 only a mount that is attached somewhere can be copied.
+        sys::attach(fs, c"/proc")?;
+        let dir = sys::open_tree_clone(fs, c"", libc::AT_EMPTY_PATH)?;
+        let file = sys::open_tree_clone(fs, c"hidden", 0)?;
+        sys::detach(c"/proc")?;
+        Ok(Self { dir, file })
+    }
+}
+
+/// Opens the program where the box shows it, at the one number the filter lets be executed.
+fn open_program(stage: &StageSpec, report: &Reporter) {
+    let Some(program) = &stage.program else { return };
+    let fd = report.need(Step::Program, sys::open(&program.path, libc::O_PATH | libc::O_CLOEXEC));
+    let raised = sys::setrlimit(libc::RLIMIT_NOFILE, program.nofile, program.nofile);
+    report.need(Step::Limits, raised);
+    report.need(Step::Program, sys::dup3(fd, super::PROGRAM_FD, libc::O_CLOEXEC));
+}
+
+/// Becomes who the box runs as, without any capability but those of the plan.
+fn take_identity(run: &RunSpec, report: &Reporter) {
+    let identity = &run.prepared.identity;
+    for capability in 0..64usize {
+        if identity.drop_bounding & (1 << capability) != 0 {
+            let dropped = sys::prctl(libc::PR_CAPBSET_DROP, capability, 0);
+            report.need(Step::Capabilities, dropped);
+        }
+    }
+    if identity.lock_securebits {
+        let locked = sys::prctl(libc::PR_SET_SECUREBITS, super::SECUREBITS, 0);
+        report.need(Step::Capabilities, locked);
+    }
+    if let Some(groups) = &identity.unused {
+        let id = super::unused_id(run.init_pid.load(std::sync::atomic::Ordering::Acquire));
+        if identity.keep != 0 {
+            report.need(Step::Capabilities, sys::prctl(libc::PR_SET_KEEPCAPS, 1, 0));
+        }
+        report.need(Step::Identity, sys::setgroups(groups));
+        report.need(Step::Identity, sys::setresgid(id));
+        report.need(Step::Identity, sys::setresuid(id));
+    }
+    report.need(Step::Capabilities, sys::capset(identity.keep, identity.keep));
+    for capability in 0..64usize {
+        if identity.keep & (1 << capability) != 0 {
+            let raise = libc::PR_CAP_AMBIENT_RAISE.cast_unsigned() as usize;
+            let raised = sys::prctl(libc::PR_CAP_AMBIENT, raise, capability);
+            report.need(Step::Capabilities, raised);
+        }
+    }
+}

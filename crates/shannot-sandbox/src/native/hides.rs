@@ -1,0 +1,174 @@
+//! What a profile hides, found on this host.
+//!
+//! Patterns have a bounded prefix and depth, so this reads a few directories and never walks a
+//! tree. Every path that comes out is real: without links, so that what is covered is what a
+//! command would reach by any name that leads there.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FileType, Mode, OFlags};
+use rustix::io::Errno;
+use shannot_policy::plan::Hide;
+use shannot_policy::profile::{Anchor, Component, PathPattern};
+
+use super::error::Error;
+use super::spec::MaskKind;
+use crate::host::{Host, records};
+
+/// One hidden path of this host.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Hidden {
+    pub(super) path: PathBuf,
+    pub(super) kind: MaskKind,
+}
+
+/// Finds what is hidden on this host; what lies below another hidden directory is left out.
+pub(super) fn find(hides: &[Hide], host: &Host) -> Result<Vec<Hidden>, Error> {
+    let mut found = BTreeSet::new();
+    let homes_hidden = hides.contains(&Hide::OtherHomes);
+    for hide in hides {
+        match hide {
+            Hide::Pattern(pattern) => {
+                let own_home_hidden = homes_hidden && host.uid == 0;
+                if pattern.anchor() == Anchor::Home && own_home_hidden {
+                    continue;
+                }
+                expand(pattern, host, &mut found)?;
+            }
+            Hide::OtherHomes => other_homes(host, &mut found),
+            Hide::Automounts => mounts(host, is_automount, &mut found),
+            Hide::NetworkFilesystems => mounts(host, is_network, &mut found),
+        }
+    }
+    // In order of paths a directory comes before what lies below it.
+    let mut outer: Vec<Hidden> = Vec::with_capacity(found.len());
+    for hidden in found {
+        let covered = |o: &Hidden| o.kind == MaskKind::Dir && hidden.path.starts_with(&o.path);
+        if !outer.iter().any(covered) {
+            outer.push(hidden);
+        }
+    }
+    Ok(outer)
+}
+
+/// Every home but that of the user who runs; for root, which owns the box's supervisor but not
+/// the box, every home. Nothing is opened: a home may be an automount.
+fn other_homes(host: &Host, found: &mut BTreeSet<Hidden>) {
+    let own = host.home.as_deref().filter(|_| host.uid != 0);
+    let mut homes: BTreeSet<PathBuf> = [PathBuf::from("/root")].into();
+    if let Ok(entries) = std::fs::read_dir("/home") {
+        homes.extend(
+            entries.flatten().filter(|e| e.file_type().is_ok_and(|t| t.is_dir())).map(|e| e.path()),
+        );
+    }
+    let passwd = std::fs::read("/etc/passwd").unwrap_or_default();
+    homes.extend(records(&passwd).filter_map(|fields| {
+        let uid: u32 = std::str::from_utf8(fields.get(2)?).ok()?.parse().ok()?;
+        let home = Path::new(OsStr::from_bytes(fields.get(5)?));
+        let person = (1000..65534).contains(&uid) && home.components().count() > 2;
+        (person && home.is_absolute()).then(|| home.to_owned())
+    }));
+    for path in homes {
+        // A home above our own cannot be hidden without hiding ours.
+        if own.is_none_or(|own| !own.starts_with(&path)) {
+            found.insert(Hidden { path, kind: MaskKind::Dir });
+        }
+    }
+}
+
+fn mounts(host: &Host, wanted: fn(&str) -> bool, found: &mut BTreeSet<Hidden>) {
+    for mount in &host.mounts {
+        if wanted(&mount.fstype) && mount.mount_point != Path::new("/") {
+            // Not looked at: a look may hang or trigger the mount. A wrong guess is corrected
+            // when it is covered.
+            found.insert(Hidden { path: mount.mount_point.clone(), kind: MaskKind::Dir });
+        }
+    }
+}
+
+pub(super) fn is_automount(fstype: &str) -> bool {
+    fstype == "autofs"
+}
+
+/// File systems whose reads leave this host or wait for a process. `fuse.lxcfs` stays: a
+/// container's own `/proc/meminfo` is such a mount.
+pub(super) fn is_network(fstype: &str) -> bool {
+    const NETWORK: [&str; 13] = [
+        "9p", "afs", "beegfs", "ceph", "cifs", "coda", "fuseblk", "gfs2", "lustre", "nfs", "nfs4",
+        "ocfs2", "smb3",
+    ];
+    fstype != "fuse.lxcfs"
+        && (NETWORK.contains(&fstype) || fstype == "fuse" || fstype.starts_with("fuse."))
+}
+
+/// Adds every file and directory that a pattern matches.
+fn expand(
+    pattern: &PathPattern,
+    host: &Host,
+    found: &mut BTreeSet<Hidden>,
+) -> Result<(), Error> {
+    let start = match (pattern.anchor(), &host.home) {
+        (Anchor::Root, _) => PathBuf::from("/"),
+        (Anchor::Home, Some(home)) => home.clone(),
+        (Anchor::Home, None) => return Ok(()),
+    };
+    let failed = |source: io::Error| Error::Hide { pattern: pattern.to_string(), source };
+    let mut paths = vec![start];
+    for component in pattern.components() {
+        match component {
+            Component::Literal(name) => paths.iter_mut().for_each(|p| p.push(name)),
+            Component::Glob(glob) => {
+                let mut next = Vec::new();
+                for dir in &paths {
+                    match std::fs::read_dir(dir) {
+                        Ok(entries) => next.extend(entries.flatten().filter_map(|e| {
+                            let name = e.file_name();
+                            glob.matches(&name.to_string_lossy()).then(|| e.path())
+                        })),
+                        Err(e) if out_of_reach(&e) => {}
+                        Err(e) => return Err(failed(e)),
+                    }
+                }
+                paths = next;
+            }
+        }
+    }
+    for path in paths {
+        match real(&path) {
+            Ok(Some(hidden)) => {
+                found.insert(hidden);
+            }
+            Ok(None) => {}
+            Err(e) if out_of_reach(&e) => {}
+            Err(e) => return Err(failed(e)),
+        }
+    }
+    Ok(())
+}
+
+/// What is not there, or closed to this user and so to the box.
+fn out_of_reach(e: &io::Error) -> bool {
+    let known = [Errno::NOENT, Errno::NOTDIR, Errno::ACCESS, Errno::LOOP, Errno::NAMETOOLONG];
+    e.raw_os_error().is_some_and(|raw| known.contains(&Errno::from_raw_os_error(raw)))
+}
+
+/// The file or directory that a path leads to. A link to a device, such as a history file that
+/// is a link to `/dev/null`, hides nothing; one to the root would hide everything.
+fn real(path: &Path) -> io::Result<Option<Hidden>> {
+    let fd = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+    let kind = match FileType::from_raw_mode(rustix::fs::fstat(&fd)?.st_mode) {
+        FileType::Directory => MaskKind::Dir,
+        FileType::RegularFile => MaskKind::File,
+        _ => return Ok(None),
+    };
+    let path = std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd()))?;
+    if path == Path::new("/") {
+        return Err(io::Error::other("it leads to `/`"));
+    }
+    Ok(Some(Hidden { path, kind }))
+}

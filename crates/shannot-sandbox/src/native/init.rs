@@ -1,0 +1,123 @@
+//! The first process of a box once its mounts are made: it starts the commands, reaps, passes
+//! signals on, and ends when the commands have, or when its supervisor has.
+//!
+//! The command itself is never pid 1: the kernel ignores default-action signals for pid 1, so
+//! its exit codes and `SIGPIPE` would lie. Nothing is decided here; the rules of
+//! [`super::enter`] hold.
+
+use std::mem::MaybeUninit;
+
+use shannot_policy::MOST_STAGES;
+
+use super::enter::{Reporter, StageCall};
+use super::spec::RunSpec;
+use super::step::{Record, Step};
+use super::sys::{self, Errno};
+
+const SIGCHLD_BIT: sys::SignalMask = 1 << (libc::SIGCHLD - 1);
+const CAP_KILL_BIT: u64 = 1 << 5;
+
+/// The commands of a run: process id, or 0 for none.
+type Pids = [i32; MOST_STAGES];
+
+/// Starts the commands and sees them to their end. Signals stay blocked; they are read.
+pub(super) fn run(run: &RunSpec, report: &Reporter) -> ! {
+    let mut pids: Pids = [0; MOST_STAGES];
+    let mut stack = [MaybeUninit::<u128>::uninit(); 2048];
+    let stages = run.prepared.stages.iter().zip(0u8..);
+    for (pid, (stage, index)) in pids.iter_mut().zip(stages) {
+        let call = StageCall { run, stage, index, die_with: None };
+        *pid = report.need(Step::StartStage, sys::start_stage(&call, &mut stack));
+    }
+    let ended = report.need(Step::Signals, sys::signalfd(SIGCHLD_BIT));
+    let (low, high) = if run.control < run.status {
+        (run.control, run.status)
+    } else {
+        (run.status, run.control)
+    };
+    // The commands have their own copies of all else.
+    super::enter::close_all_but(&[low, high, ended]);
+    let in_pid_namespace = run.prepared.init_domain.is_none();
+    if in_pid_namespace {
+        // All that is still needed is to signal commands that have another uid.
+        let keep = if run.prepared.identity.unused.is_some() { CAP_KILL_BIT } else { 0 };
+        report.need(Step::Capabilities, sys::capset(keep, 0));
+    }
+    let _ = sys::write(run.status, &Record::Started.to_bytes());
+    serve(run, &mut pids, ended);
+    if !in_pid_namespace {
+        end_all();
+    }
+    // In a pid namespace the kernel ends whatever is left when its first process does.
+    sys::exit(0)
+}
+
+/// Passes signals on and reaps until every command has ended or the supervisor has gone.
+fn serve(run: &RunSpec, pids: &mut Pids, ended: sys::Fd) {
+    loop {
+        // First, for a command that ended before the signal descriptor was there.
+        if reap_all(run, pids) {
+            return;
+        }
+        let wait = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+        let mut fds = [wait(run.control), wait(ended)];
+        if sys::poll(&mut fds).is_err() {
+            continue;
+        }
+        let [control, child] = fds;
+        if child.revents != 0 {
+            // Which child does not matter: `reap_all` looks at all of them.
+            let mut info = [0u8; 128];
+            let _ = sys::read(ended, &mut info);
+        }
+        if control.revents != 0 {
+            let mut signals = [0u8; 16];
+            match sys::read(run.control, &mut signals) {
+                Ok(0) => return,
+                Ok(n) => signals.iter().take(n).for_each(|s| signal_all(pids, i32::from(*s))),
+                Err(Errno(libc::EINTR | libc::EAGAIN)) => {}
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+/// Reaps what has ended; true when no command is left.
+fn reap_all(run: &RunSpec, pids: &mut Pids) -> bool {
+    while let Ok(Some(reaped)) = sys::reap(-1) {
+        for (pid, stage) in pids.iter_mut().zip(0u8..) {
+            if *pid == reaped.pid {
+                *pid = 0;
+                let record = Record::Exited { stage, status: reaped.status };
+                // A supervisor that has gone needs no record.
+                let _ = sys::write(run.status, &record.to_bytes());
+            }
+        }
+    }
+    pids.iter().all(|pid| *pid == 0)
+}
+
+fn signal_all(pids: &Pids, signal: i32) {
+    for pid in pids.iter().filter(|pid| **pid > 0) {
+        // One that has just ended needs none.
+        let _ = sys::kill(*pid, signal);
+    }
+}
+
+/// Ends every process of the run, where no pid namespace does. This process is in the Landlock
+/// domain around the whole run, whose scope lets `kill(-1)` reach only that domain: one call,
+/// atomic against forks, that cannot hit the user's other processes.
+fn end_all() {
+    loop {
+        let _ = sys::kill(-1, libc::SIGKILL);
+        loop {
+            match sys::reap(-1) {
+                Ok(Some(_)) => {}
+                Ok(None) => break,
+                Err(_) => return,
+            }
+        }
+        // Orphans come to this process, the subreaper, as their parents end: wait for the next.
+        let _ = sys::wait_any();
+    }
+}

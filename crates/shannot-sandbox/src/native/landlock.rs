@@ -1,0 +1,150 @@
+//! Landlock rulesets: what may be written, read and executed, by the rights of the kernel's ABI.
+//! `landlock(7)`.
+
+use std::collections::BTreeSet;
+use std::fs::FileType;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags};
+
+use super::error::Error;
+use super::sys::{self, RulesetAttr};
+
+pub(super) const EXECUTE: u64 = 1;
+pub(super) const WRITE_FILE: u64 = 1 << 1;
+pub(super) const READ_FILE: u64 = 1 << 2;
+pub(super) const READ_DIR: u64 = 1 << 3;
+/// Removing and making of all kinds, rights 4 to 12.
+const CHANGE_DIR: u64 = 0x1ff << 4;
+/// Of these, device nodes and sockets have no place even in scratch.
+const MAKE_SPECIAL: u64 = 1 << 6 | 1 << 9 | 1 << 11;
+/// ABI 2.
+const REFER: u64 = 1 << 13;
+/// ABI 3.
+const TRUNCATE: u64 = 1 << 14;
+/// ABI 5.
+const IOCTL_DEV: u64 = 1 << 15;
+/// Both rights of ABI 4.
+const TCP: u64 = 0b11;
+/// Both scopes of ABI 6: abstract sockets and signals.
+const SCOPES: u64 = 0b11;
+
+/// The most rules of one ruleset. A directory with a hidden entry costs one for each of the
+/// others; what is beyond cannot be read, which is the safe side.
+const MOST_RULES: usize = 20_000;
+
+/// All rights to change files that an ABI knows.
+fn writes(abi: u32) -> u64 {
+    let since = |least: u32, right: u64| if abi >= least { right } else { 0 };
+    WRITE_FILE | CHANGE_DIR | since(2, REFER) | since(3, TRUNCATE) | since(5, IOCTL_DEV)
+}
+
+/// The rights on a scratch mount.
+pub(super) fn scratch_access(abi: u32, reads: u64) -> u64 {
+    (writes(abi) & !MAKE_SPECIAL & !(IOCTL_DEV)) | reads
+}
+
+/// What a ruleset lets be done beneath one file or directory.
+#[derive(Debug)]
+pub(super) struct Rule {
+    pub(super) beneath: OwnedFd,
+    pub(super) access: u64,
+}
+
+/// Makes a ruleset that refuses all changes of files, all TCP, signals and abstract sockets to
+/// the outside, and, of `reads`, whatever the rules do not allow.
+pub(super) fn ruleset(abi: u32, reads: u64, rules: &[Rule]) -> Result<OwnedFd, Error> {
+    let attr = RulesetAttr {
+        handled_access_fs: writes(abi) | reads,
+        handled_access_net: if abi >= 4 { TCP } else { 0 },
+        scoped: if abi >= 6 { SCOPES } else { 0 },
+    };
+    let set = create(abi, &attr)?;
+    for rule in rules {
+        allow(&set, rule.beneath.as_fd(), rule.access)?;
+    }
+    Ok(set)
+}
+
+/// Makes the ruleset of the domain around a whole run of tier L: scopes only.
+pub(super) fn domain(abi: u32) -> Result<OwnedFd, Error> {
+    create(abi, &RulesetAttr { scoped: SCOPES, ..RulesetAttr::default() })
+}
+
+/// Makes a ruleset by which only these files may be executed.
+pub(super) fn executables(abi: u32, files: &BTreeSet<PathBuf>) -> Result<OwnedFd, Error> {
+    let attr = RulesetAttr { handled_access_fs: EXECUTE, ..RulesetAttr::default() };
+    let set = create(abi, &attr)?;
+    for file in files {
+        if let Some(fd) = open_path(file) {
+            allow(&set, fd.as_fd(), EXECUTE)?;
+        }
+    }
+    Ok(set)
+}
+
+/// The rights of the harmless devices.
+pub(super) fn device_access(abi: u32, reads: u64) -> u64 {
+    WRITE_FILE | (writes(abi) & TRUNCATE) | (reads & READ_FILE)
+}
+
+fn create(abi: u32, attr: &RulesetAttr) -> Result<OwnedFd, Error> {
+    // An older kernel refuses a longer struct whose tail is not zero, and one shorter than its
+    // first field.
+    let size = match abi {
+        0..=3 => 8,
+        4..=5 => 16,
+        _ => 24,
+    };
+    sys::landlock_ruleset(attr, size).map_err(|e| Error::host("make a Landlock ruleset", e))
+}
+
+fn allow(set: &OwnedFd, beneath: std::os::fd::BorrowedFd<'_>, access: u64) -> Result<(), Error> {
+    sys::landlock_allow(set.as_raw_fd(), beneath.as_raw_fd(), access)
+        .map_err(|e| Error::host("add a Landlock rule", e))
+}
+
+/// Opens a path for a rule, not following a link at its end; `None` where there is none.
+pub(super) fn open_path(path: &Path) -> Option<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::open(path, flags, Mode::empty()).ok()
+}
+
+/// Rules that allow reading below `tree` but not at or below any of `hidden`.
+///
+/// A directory that has something hidden below it gets no rule of its own, only its other
+/// entries do: a right given to a directory cannot be taken from its children again.
+pub(super) fn gaps(tree: &Path, hidden: &BTreeSet<PathBuf>, rules: &mut Vec<Rule>) {
+    if hidden.iter().any(|h| tree.starts_with(h)) || rules.len() >= MOST_RULES {
+        return;
+    }
+    if !hidden.iter().any(|h| h.starts_with(tree)) {
+        if let Some(beneath) = open_path(tree) {
+            rules.push(Rule { beneath, access: READ_FILE });
+        }
+        return;
+    }
+    let Ok(entries) = std::fs::read_dir(tree) else { return };
+    for entry in entries.flatten() {
+        // A link is followed to a place that has, or has not, a rule of its own.
+        if !entry.file_type().as_ref().is_ok_and(FileType::is_symlink) {
+            gaps(&entry.path(), hidden, rules);
+        }
+    }
+}
+
+/// Whether this user can read the file, or look into the directory: what the kernel's own
+/// permissions close needs no gap.
+pub(super) fn is_open_to_us(path: &Path) -> bool {
+    use rustix::fs::{Access, AtFlags, CWD};
+    let may = |access| rustix::fs::accessat(CWD, path, access, AtFlags::EACCESS).is_ok();
+    may(Access::READ_OK) || (path.is_dir() && may(Access::EXEC_OK))
+}
+
+/// A path as the kernel takes it.
+pub(super) fn c_path(path: &Path) -> Result<std::ffi::CString, Error> {
+    std::ffi::CString::new(path.as_os_str().as_bytes())
+        .map_err(|_| Error::NotFound { program: path.display().to_string() })
+}

@@ -1,0 +1,42 @@
+//! The native engine: a plan realised by this program's own system calls.
+//!
+//! [`prepare()`] does all that can fail early. [`Prepared::start`] clones; the child's steps, in
+//! order, are in [`enter`], and its first process goes on as [`init`].
+
+mod cgroup;
+mod enter;
+mod error;
+mod hides;
+mod init;
+mod landlock;
+mod prepare;
+mod program;
+mod report;
+mod run;
+mod spec;
+mod step;
+mod sys;
+
+pub use error::Error;
+pub use prepare::{Prepared, prepare};
+pub use run::{Child, StageStatus, Stdio};
+
+/// The program's descriptor; see [`shannot_policy::plan::PROGRAM_FD`].
+const PROGRAM_FD: sys::Fd = shannot_policy::plan::PROGRAM_FD.cast_signed();
+
+/// `SECBIT_NOROOT` and its lock, and the lock on `SECBIT_NO_SETUID_FIXUP` unset: uid 0 means
+/// nothing, and leaving it takes the capabilities. `capabilities(7)`.
+const SECUREBITS: usize = 0x1 | 0x2 | 0x8;
+
+/// systemd's list of uid ranges leaves 1,879,048,192 to 2,147,483,647 unused. The id of the box's
+/// first process, at most 2^22, makes it unique among the boxes that live.
+const UNUSED_ID_BASE: u32 = 1_900_000_000;
+
+const fn unused_id(init_pid: i32) -> u32 {
+    UNUSED_ID_BASE + (init_pid.unsigned_abs() & 0x003f_ffff)
+}
+
+/// The kernel's Landlock ABI; 0 where there is none.
+pub(crate) fn landlock_abi() -> u32 {
+    sys::landlock_abi().ok().and_then(|abi| u32::try_from(abi).ok()).unwrap_or(0)
+}

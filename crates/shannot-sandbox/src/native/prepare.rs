@@ -1,0 +1,405 @@
+//! The parent side: everything that may fail, allocate or look at the host, before any clone.
+
+use std::collections::BTreeSet;
+use std::ffi::CString;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::process::{Resource, getrlimit};
+use shannot_policy::Plan;
+use shannot_policy::plan::seccomp::{Exec, Filter};
+use shannot_policy::plan::{HARMLESS_DEVICES, Hide, Identity, Mount, Namespace, Reads};
+use shannot_policy::profile::Tier;
+use shannot_policy::types::AbsPath;
+
+use super::cgroup::MemoryParent;
+use super::error::Error;
+use super::hides::{self, Hidden};
+use super::landlock::{self, Rule};
+use super::program::{self, Resolved};
+use super::report;
+use super::spec::{
+    BoxSpec, IdentitySpec, MaskKind, MountStep, ProgramSpec, Rlimit, StageSpec, UserMap,
+};
+use super::sys::StringArray;
+use crate::enforcement::{Enforcement, Engine};
+use crate::host::Host;
+
+const CAP_DAC_READ_SEARCH: u64 = 1 << 2;
+const CAP_SETGID: u64 = 1 << 6;
+const CAP_SETUID: u64 = 1 << 7;
+const CAP_SETPCAP: u64 = 1 << 8;
+const CAP_SYS_ADMIN: u64 = 1 << 21;
+
+/// A box made ready: it can be started any number of times.
+#[derive(Debug)]
+pub struct Prepared {
+    pub(super) spec: Arc<BoxSpec>,
+    pub(super) tier: Tier,
+    /// Whether a first process of the box's own starts the commands.
+    pub(super) init: bool,
+    pub(super) rules: RunRules,
+    pub(super) memory: Option<MemoryParent>,
+    pub(super) memory_limit: shannot_policy::types::ByteSize,
+    pub(super) enforcement: Enforcement,
+    pub(super) hidden: Vec<PathBuf>,
+    pub(super) programs: Vec<String>,
+}
+
+/// The Landlock rules of a run.
+#[derive(Debug)]
+pub(super) enum RunRules {
+    /// The same ruleset for every run.
+    Shared(OwnedFd),
+    /// A ruleset for each run, for its own scratch mounts are added to it.
+    Each {
+        abi: u32,
+        reads: u64,
+        rules: Vec<Rule>,
+    },
+}
+
+/// Makes the box of a plan ready.
+///
+/// # Errors
+/// What the tier needs and this host lacks, a program that is not there, a hidden path that
+/// cannot be looked at.
+pub fn prepare(plan: &Plan, host: &Host) -> Result<Prepared, Error> {
+    check_tier(plan, host)?;
+    let search = plan.env.iter().find(|(n, _)| n == "PATH").map_or("", |(_, v)| v.as_str());
+    let resolved = plan
+        .stages
+        .iter()
+        .map(|stage| program::resolve(stage, search))
+        .collect::<Result<Vec<_>, _>>()?;
+    let hidden = hides::find(hides_of(plan), host)?;
+    let (reads, rules) = read_rules(plan, &hidden);
+    let abi = plan.landlock.abi;
+    let scratch: Vec<CString> = plan.landlock.write.iter().map(c_abs).collect();
+    let rules = if scratch.is_empty() {
+        RunRules::Shared(landlock::ruleset(abi, reads, &rules)?)
+    } else {
+        RunRules::Each { abi, reads, rules }
+    };
+    let init = plan.tier != Tier::L || plan.stages.iter().any(|s| s.filter.forks);
+    let memory = MemoryParent::find(host);
+    let enforcement = Enforcement {
+        engine: Engine::Native,
+        tier: plan.tier,
+        layers: report::layers(plan, host, &hidden, memory.as_ref()),
+    };
+    let spec = BoxSpec {
+        namespaces: plan.namespaces.iter().map(|n| clone_flag(*n)).fold(0, |all, f| all | f),
+        user_map: plan.namespaces.contains(&Namespace::User).then(|| UserMap {
+            uid: format!("{0} {0} 1", host.uid).into_bytes(),
+            gid: format!("{0} {0} 1", host.gid).into_bytes(),
+        }),
+        mounts: mount_steps(plan, &hidden),
+        scratch_rules: scratch,
+        scratch_access: landlock::scratch_access(abi, reads),
+        init_domain: (plan.tier == Tier::L && init).then(|| landlock::domain(abi)).transpose()?,
+        identity: identity(plan, host),
+        mount_table: mount_table(plan),
+        cwd: c_abs(&plan.cwd),
+        rlimits: rlimits(plan, memory.is_none()),
+        env: StringArray::new(plan.env.iter().filter_map(|(n, v)| CString::new(format!("{n}={v}")).ok()).collect()),
+        stages: stages(plan, resolved, search, host)?,
+    };
+    Ok(Prepared {
+        programs: spec.stages.iter().filter_map(|s| s.program.as_ref()).map(|p| p.path.to_string_lossy().into_owned()).collect(),
+        spec: Arc::new(spec),
+        tier: plan.tier,
+        init,
+        rules,
+        memory,
+        memory_limit: plan.limits.memory,
+        enforcement,
+        hidden: hidden.into_iter().map(|h| h.path).collect(),
+    })
+}
+
+impl Prepared {
+    /// What will be in force for every run of this box.
+    pub fn enforcement(&self) -> &Enforcement {
+        &self.enforcement
+    }
+
+    /// The paths of this host that are hidden, found when the box was prepared.
+    pub fn hidden(&self) -> &[PathBuf] {
+        &self.hidden
+    }
+
+    /// The files that the stages execute.
+    pub fn programs(&self) -> &[String] {
+        &self.programs
+    }
+
+    /// Turns the box into a probe of its tier: every step is done, and where the commands would
+    /// be executed their processes end.
+    #[must_use]
+    pub fn into_probe(mut self) -> Self {
+        if let Some(spec) = Arc::get_mut(&mut self.spec) {
+            spec.stages.iter_mut().for_each(|stage| stage.program = None);
+        }
+        self
+    }
+}
+
+fn check_tier(plan: &Plan, host: &Host) -> Result<(), Error> {
+    let tier = plan.tier;
+    let lacks = |lacks: String| Err(Error::Lacks { tier, lacks });
+    let caps = CAP_SYS_ADMIN | CAP_SETUID | CAP_SETGID | CAP_SETPCAP;
+    if tier == Tier::T3 {
+        return lacks("the native engine realises T1, T2 and L".into());
+    }
+    if tier == Tier::T1 && (host.uid != 0 || host.effective_caps & caps != caps) {
+        return lacks("it needs root with CAP_SYS_ADMIN, CAP_SETUID, CAP_SETGID and CAP_SETPCAP".into());
+    }
+    let least_abi = if tier == Tier::L { 6 } else { 1 };
+    if host.landlock_abi < least_abi {
+        let has = host.landlock_abi;
+        return lacks(format!("it needs Landlock ABI {least_abi}, and this kernel has {has}"));
+    }
+    let fd = u64::from(shannot_policy::plan::PROGRAM_FD);
+    if host.open_files <= fd {
+        let has = host.open_files;
+        return lacks(format!("it needs a hard limit of open files above {fd}, and this process has {has}"));
+    }
+    Ok(())
+}
+
+fn clone_flag(namespace: Namespace) -> u64 {
+    let flag = match namespace {
+        Namespace::Cgroup => libc::CLONE_NEWCGROUP,
+        Namespace::Ipc => libc::CLONE_NEWIPC,
+        Namespace::Mount => libc::CLONE_NEWNS,
+        Namespace::Network => libc::CLONE_NEWNET,
+        Namespace::Pid => libc::CLONE_NEWPID,
+        Namespace::User => libc::CLONE_NEWUSER,
+        Namespace::Uts => libc::CLONE_NEWUTS,
+    };
+    u64::from(flag.cast_unsigned())
+}
+
+/// A path of a plan, which holds no NUL.
+fn c_abs(path: &AbsPath) -> CString {
+    CString::new(path.as_bytes()).unwrap_or_default()
+}
+
+fn path_of(path: &AbsPath) -> &Path {
+    Path::new(std::ffi::OsStr::from_bytes(path.as_bytes()))
+}
+
+/// What the plan hides, by mounts or by gaps.
+fn hides_of(plan: &Plan) -> Vec<Hide> {
+    let masks = plan.mounts.iter().filter_map(|m| match m {
+        Mount::Hide(hide) => Some(hide.clone()),
+        _ => None,
+    });
+    match &plan.landlock.read {
+        // Mount points cannot be covered without a mount namespace, and a gap is no help
+        // against a path walk; Enforcement says so.
+        Reads::Gaps { hide, .. } => hide.clone(),
+        Reads::Unhandled | Reads::Trees(_) => masks.collect(),
+    }
+}
+
+/// The rights to read that Landlock handles, and the rules that give some back.
+fn read_rules(plan: &Plan, hidden: &[Hidden]) -> (u64, Vec<Rule>) {
+    let abi = plan.landlock.abi;
+    let mut rules = Vec::new();
+    let reads = match &plan.landlock.read {
+        Reads::Unhandled => 0,
+        Reads::Trees(trees) => {
+            let reads = landlock::READ_FILE | landlock::READ_DIR;
+            for tree in trees {
+                let Some(path) = std::fs::canonicalize(path_of(tree)).ok() else { continue };
+                let access = if path.is_dir() { reads } else { landlock::READ_FILE };
+                if let Some(beneath) = landlock::open_path(&path) {
+                    rules.push(Rule { beneath, access });
+                }
+            }
+            reads
+        }
+        Reads::Gaps { trees, .. } => {
+            let mut closed: BTreeSet<PathBuf> = hidden
+                .iter()
+                .map(|h| h.path.clone())
+                .filter(|path| landlock::is_open_to_us(path))
+                .collect();
+            // Device nodes, but for the harmless ones below.
+            closed.insert(PathBuf::from("/dev"));
+            for tree in trees {
+                if let Ok(path) = std::fs::canonicalize(path_of(tree)) {
+                    landlock::gaps(&path, &closed, &mut rules);
+                }
+            }
+            landlock::READ_FILE
+        }
+    };
+    for device in HARMLESS_DEVICES {
+        if let Some(beneath) = landlock::open_path(Path::new(device)) {
+            rules.push(Rule { beneath, access: landlock::device_access(abi, reads) });
+        }
+    }
+    (reads, rules)
+}
+
+fn mount_steps(plan: &Plan, hidden: &[Hidden]) -> Vec<MountStep> {
+    let mut steps = Vec::new();
+    let mut masks = Some(hidden);
+    for mount in &plan.mounts {
+        match mount {
+            Mount::ReadOnlyTree => steps.push(MountStep::ReadOnlyTree),
+            Mount::Device(path) => steps.push(MountStep::Device(c_abs(path))),
+            Mount::OwnProc => steps.push(MountStep::OwnProc),
+            // All of them at the place of the first: they do not depend on each other.
+            Mount::Hide(_) => steps.extend(masks.take().into_iter().flatten().map(mask)),
+            Mount::Scratch(path, size) => {
+                let options = format!("size={},nr_inodes=65536,mode=1777", size.0);
+                steps.push(MountStep::Scratch {
+                    path: c_abs(path),
+                    options: CString::new(options).unwrap_or_default(),
+                });
+            }
+            // A stage does this for itself; see `mount_table`.
+            Mount::HostMountTable => {}
+        }
+    }
+    steps
+}
+
+fn mask(hidden: &Hidden) -> MountStep {
+    let path = CString::new(hidden.path.as_os_str().as_bytes()).unwrap_or_default();
+    MountStep::Mask(path, hidden.kind)
+}
+
+/// This process stays in the host's mount namespace, so its table is the host's, live.
+fn mount_table(plan: &Plan) -> Vec<(CString, CString)> {
+    if !plan.mounts.contains(&Mount::HostMountTable) {
+        return Vec::new();
+    }
+    let pid = std::process::id();
+    ["mountinfo", "mounts", "mountstats"]
+        .into_iter()
+        .filter_map(|file| {
+            let host = CString::new(format!("/proc/{pid}/{file}")).ok()?;
+            let own = CString::new(format!("/proc/self/{file}")).ok()?;
+            Some((host, own))
+        })
+        .collect()
+}
+
+fn identity(plan: &Plan, host: &Host) -> IdentitySpec {
+    let keep = if plan.root_reads { CAP_DAC_READ_SEARCH } else { 0 };
+    let (may_drop, bounding) = match plan.tier {
+        // A new user namespace starts with all of them, in every set.
+        Tier::T2 => (true, host.all_caps),
+        Tier::T1 | Tier::T3 | Tier::L => {
+            (host.effective_caps & CAP_SETPCAP != 0, host.bounding_caps)
+        }
+    };
+    IdentitySpec {
+        unused: match &plan.identity {
+            Identity::Caller => None,
+            Identity::Unused { groups } => Some(groups.clone()),
+        },
+        keep,
+        drop_bounding: if may_drop { bounding & !keep } else { 0 },
+        lock_securebits: may_drop,
+    }
+}
+
+fn rlimits(plan: &Plan, supervised_memory: bool) -> Vec<Rlimit> {
+    let limits = &plan.limits;
+    let cpu = limits.cpu.as_duration().as_secs_f64().ceil();
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "1 to 86,400")]
+    let cpu = cpu as u64;
+    let mut list = vec![
+        (Resource::Cpu, cpu, cpu + 1),
+        // Not 0: that still starts a core handler behind a pipe, as root on the host.
+        (Resource::Core, 1, 1),
+        (Resource::Fsize, limits.scratch.0, limits.scratch.0),
+        (Resource::Memlock, 64 << 10, 64 << 10),
+        (Resource::Msgqueue, 0, 0),
+        (Resource::Nice, 0, 0),
+        (Resource::Rtprio, 0, 0),
+        (Resource::Stack, 8 << 20, 8 << 20),
+        (Resource::Nofile, limits.open_files.into(), limits.open_files.into()),
+    ];
+    if plan.tier != Tier::L {
+        // Counted for each user in its user namespace: exact for an unused uid and in T2, and
+        // the user's whole session otherwise.
+        list.push((Resource::Nproc, limits.processes.into(), limits.processes.into()));
+    }
+    if supervised_memory {
+        // What one process can take before the supervisor looks again.
+        list.push((Resource::Data, limits.memory.0, limits.memory.0));
+        let address_space = limits.memory.0.saturating_add(4 << 30);
+        list.push((Resource::As, address_space, address_space));
+    }
+    list.into_iter()
+        .map(|(resource, soft, hard)| {
+            let most = getrlimit(resource).maximum.unwrap_or(u64::MAX);
+            let raw = resource as u32;
+            Rlimit { resource: raw, soft: soft.min(most), hard: hard.min(most) }
+        })
+        .collect()
+}
+
+fn stages(
+    plan: &Plan,
+    resolved: Vec<Resolved>,
+    search: &str,
+    host: &Host,
+) -> Result<Vec<StageSpec>, Error> {
+    let program_fd = u64::from(shannot_policy::plan::PROGRAM_FD);
+    plan.stages
+        .iter()
+        .zip(resolved)
+        .map(|(stage, resolved)| {
+            let exec_ruleset = if stage.spawns.is_empty() {
+                None
+            } else {
+                let mut files = resolved.files.clone();
+                files.extend(stage.spawns.iter().flat_map(|p| program::files_of(p, search)));
+                Some(landlock::executables(plan.landlock.abi, &files)?)
+            };
+            Ok(StageSpec {
+                program: Some(ProgramSpec {
+                    path: landlock::c_path(&resolved.path)?,
+                    argv: StringArray::new(resolved.argv),
+                    nofile: (program_fd + 1).min(host.open_files),
+                }),
+                filter: filter(&stage.filter),
+                ticket: match stage.filter.exec {
+                    Exec::Once { ticket, .. } => ticket.0,
+                    Exec::Listed => 0,
+                },
+                exec_ruleset,
+            })
+        })
+        .collect()
+}
+
+/// The plan's filter in the kernel's form.
+fn filter(filter: &Filter) -> Vec<libc::sock_filter> {
+    filter
+        .compile()
+        .insns()
+        .iter()
+        .map(|i| libc::sock_filter { code: i.code, jt: i.jt, jf: i.jf, k: i.k })
+        .collect()
+}
+
+impl MaskKind {
+    /// The word in reports.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Dir => "directory",
+            Self::File => "file",
+        }
+    }
+}

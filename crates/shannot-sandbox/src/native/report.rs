@@ -1,0 +1,175 @@
+//! The layers of a box in words, from the same plan and the same findings that it is built from.
+
+use shannot_policy::Plan;
+use shannot_policy::plan::seccomp::Exec;
+use shannot_policy::plan::{Identity, Mount, Namespace};
+use shannot_policy::profile::{Network, Processes, Tier};
+
+use super::cgroup::MemoryParent;
+use super::hides::{self, Hidden};
+use crate::enforcement::Layer;
+use crate::host::Host;
+
+pub(super) fn layers(
+    plan: &Plan,
+    host: &Host,
+    hidden: &[Hidden],
+    memory: Option<&MemoryParent>,
+) -> Vec<Layer> {
+    let mut layers = vec![namespaces(plan), read_only(plan), devices(plan), hides(plan, hidden)];
+    layers.extend(mount_points(plan, host));
+    layers.extend(scratch(plan));
+    layers.extend([identity(plan, host), landlock(plan), seccomp(plan), exec(plan)]);
+    layers.extend([network(plan), processes(plan), lifetime(plan)]);
+    layers.extend(limits(plan, memory));
+    layers
+}
+
+fn namespaces(plan: &Plan) -> Layer {
+    let names: Vec<_> = plan.namespaces.iter().map(|n| n.as_str()).collect();
+    if names.is_empty() {
+        Layer::not_enforced("namespaces", "none in tier L")
+    } else {
+        Layer::enforced("namespaces", names.join(", "))
+    }
+}
+
+fn read_only(plan: &Plan) -> Layer {
+    if plan.tier == Tier::L {
+        Layer::enforced(
+            "read_only",
+            "Landlock refuses changes of files, seccomp changes of their metadata; reads update atime",
+        )
+    } else {
+        Layer::enforced("read_only", "every mount read-only, nosuid, nodev, private")
+    }
+}
+
+fn devices(plan: &Plan) -> Layer {
+    let by = if plan.tier == Tier::L { "Landlock" } else { "nodev" };
+    Layer::enforced("devices", format!("closed by {by}, but for null, zero, full, random, urandom"))
+}
+
+fn hides(plan: &Plan, hidden: &[Hidden]) -> Layer {
+    let n = hidden.len();
+    if plan.tier == Tier::L {
+        Layer::enforced(
+            "hidden",
+            format!("{n} paths cannot be read; their names and sizes show"),
+        )
+    } else {
+        Layer::enforced("hidden", format!("{n} paths covered by empty mounts of mode 000"))
+    }
+}
+
+/// In tier L a look at an automount or a network mount cannot be prevented.
+fn mount_points(plan: &Plan, host: &Host) -> Option<Layer> {
+    let open = |wanted: fn(&str) -> bool| host.mounts.iter().filter(|m| wanted(&m.fstype)).count();
+    if plan.tier != Tier::L {
+        return None;
+    }
+    let (automounts, network) = (open(hides::is_automount), open(hides::is_network));
+    (automounts + network > 0).then(|| {
+        Layer::not_enforced(
+            "mount_points",
+            format!("{automounts} automounts and {network} network mounts can be walked into"),
+        )
+    })
+}
+
+fn scratch(plan: &Plan) -> Option<Layer> {
+    let mounts: Vec<_> = plan
+        .mounts
+        .iter()
+        .filter_map(|m| match m {
+            Mount::Scratch(path, size) => Some(format!("{path} ({size})")),
+            _ => None,
+        })
+        .collect();
+    (!mounts.is_empty()).then(|| Layer::enforced("scratch", mounts.join(", ")))
+}
+
+fn identity(plan: &Plan, host: &Host) -> Layer {
+    let caps = if plan.root_reads { "CAP_DAC_READ_SEARCH only" } else { "no capability" };
+    match &plan.identity {
+        Identity::Unused { groups } => Layer::enforced(
+            "identity",
+            format!("an unused uid and gid with {} log groups, {caps}, no_new_privs", groups.len()),
+        ),
+        Identity::Caller => {
+            Layer::enforced("identity", format!("uid {}, {caps}, no_new_privs", host.uid))
+        }
+    }
+}
+
+fn landlock(plan: &Plan) -> Layer {
+    let abi = plan.landlock.abi;
+    let scopes = if abi >= 6 { "; signals and abstract sockets scoped" } else { "" };
+    Layer::enforced("landlock", format!("ABI {abi}; no writes{scopes}"))
+}
+
+fn seccomp(plan: &Plan) -> Layer {
+    let allowed = plan.stages.first().map_or(0, |s| s.filter.allowed_count());
+    Layer::enforced("seccomp", format!("{allowed} system calls allowed, all others refused"))
+}
+
+fn exec(plan: &Plan) -> Layer {
+    let listed = plan.stages.iter().any(|s| matches!(s.filter.exec, Exec::Listed));
+    if listed {
+        let names: Vec<_> =
+            plan.stages.iter().flat_map(|s| &s.spawns).map(ToString::to_string).collect();
+        Layer::enforced("exec", format!("listed: {}", names.join(", ")))
+    } else {
+        Layer::enforced("exec", "once")
+    }
+}
+
+fn network(plan: &Plan) -> Layer {
+    let own = plan.namespaces.contains(&Namespace::Network);
+    match plan.network {
+        Network::None if own => Layer::enforced("network", "none: no socket call, own namespace"),
+        Network::None => Layer::enforced("network", "none: no socket call"),
+        Network::Tables => {
+            Layer::enforced("network", "tables: netlink ROUTE and SOCK_DIAG only")
+        }
+    }
+}
+
+fn processes(plan: &Plan) -> Layer {
+    match plan.processes {
+        Processes::Host => Layer::enforced("processes", "the host's, read-only"),
+        Processes::Own if plan.tier == Tier::L => {
+            Layer::not_enforced("processes", "the host's processes show in tier L")
+        }
+        Processes::Own => Layer::enforced("processes", "the box's own"),
+    }
+}
+
+fn lifetime(plan: &Plan) -> Layer {
+    let forks = plan.stages.iter().any(|s| s.filter.forks);
+    let by = match (plan.tier, forks) {
+        (Tier::L, false) => "a command cannot fork and dies with its supervisor",
+        (Tier::L, true) => "a subreaper ends the Landlock domain of the run",
+        _ => "the pid namespace ends with the run",
+    };
+    Layer::enforced("lifetime", by)
+}
+
+fn limits(plan: &Plan, memory: Option<&MemoryParent>) -> Vec<Layer> {
+    let limits = &plan.limits;
+    let memory = match memory {
+        Some(parent) => Layer::enforced("memory", format!("{} by {}", limits.memory, parent.name())),
+        None => Layer::supervised("memory", format!("{} by polling and rlimits", limits.memory)),
+    };
+    let forks = plan.stages.iter().any(|s| s.filter.forks);
+    let processes = match (plan.tier, forks) {
+        (Tier::L, false) => Layer::enforced("process_limit", "one process a command, threads uncounted"),
+        (Tier::L, true) => Layer::not_enforced("process_limit", "RLIMIT_NPROC would count the user's session"),
+        _ => Layer::enforced("process_limit", limits.processes.to_string()),
+    };
+    let rest = format!(
+        "wall {}, cpu {} a process, {} open files, core 1 byte",
+        plan.wall, limits.cpu, limits.open_files
+    );
+    vec![memory, processes, Layer::enforced("limits", rest)]
+}

@@ -1,0 +1,668 @@
+//! The one file with `unsafe`: a wrapper for each system call that the box needs and that no
+//! library offers in a form fit for a child that shares its parent's memory.
+//!
+//! Such a child (`CLONE_VM`) must not touch `errno`, the heap, a lock or any other state of the
+//! parent's threads. So every call here is made by the bare instruction, returns its error as a
+//! value, and takes only what the parent prepared before the clone. Callers keep the same rule;
+//! see [`super::enter`].
+
+#![expect(unsafe_code, reason = "the only file that may")]
+
+use core::arch::asm;
+use core::ffi::{CStr, c_char, c_int, c_void};
+use core::mem::MaybeUninit;
+use core::ptr;
+use std::os::fd::{FromRawFd, OwnedFd};
+use std::sync::Arc;
+
+use super::enter::{StageCall, box_main, stage_main};
+use super::spec::RunSpec;
+
+#[cfg(not(target_arch = "x86_64"))]
+compile_error!("the native engine has been proved on x86-64 only");
+
+/// An error number as the kernel returned it, `errno(3)`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Errno(pub(crate) i32);
+
+impl From<Errno> for std::io::Error {
+    fn from(e: Errno) -> Self {
+        Self::from_raw_os_error(e.0)
+    }
+}
+
+/// The result of a system call.
+pub(crate) type Sys<T = ()> = Result<T, Errno>;
+
+/// A bare file descriptor number. Children work with numbers: ownership stays with the parent,
+/// whose table a child only has a copy of.
+pub(crate) type Fd = c_int;
+
+/// `AT_FDCWD`: relative paths start at the working directory; all paths here are absolute.
+const CWD: isize = libc::AT_FDCWD as isize;
+
+/// Makes one system call.
+///
+/// # Safety
+/// As the call itself demands: every pointer argument must be valid for what the kernel does
+/// with it.
+#[inline(always)]
+unsafe fn call6(nr: libc::c_long, a: [isize; 6]) -> isize {
+    let ret: isize;
+    // SAFETY: the kernel clobbers only rax, rcx and r11; what it does to memory is the caller's
+    // promise.
+    unsafe {
+        asm!(
+            "syscall",
+            inlateout("rax") nr as isize => ret,
+            in("rdi") a[0], in("rsi") a[1], in("rdx") a[2],
+            in("r10") a[3], in("r8") a[4], in("r9") a[5],
+            lateout("rcx") _, lateout("r11") _,
+            options(nostack)
+        );
+    }
+    ret
+}
+
+fn result(ret: isize) -> Sys<usize> {
+    // The kernel's errors are -1 to -4095; everything else is a value.
+    if (-4095..0).contains(&ret) {
+        #[expect(clippy::cast_possible_truncation, reason = "at most 4095")]
+        return Err(Errno(-ret as i32));
+    }
+    Ok(ret.cast_unsigned())
+}
+
+/// A call whose arguments are all numbers: whatever they are, the kernel touches no memory of
+/// this process through them.
+macro_rules! numbers {
+    ($nr:expr $(, $arg:expr)*) => {{
+        let mut a = [0isize; 6];
+        let given = [$($arg as isize),*];
+        a.iter_mut().zip(given).for_each(|(slot, value)| *slot = value);
+        // SAFETY: no argument is a pointer to the kernel.
+        result(unsafe { call6($nr, a) })
+    }};
+}
+
+/// Reads bytes into `buf`, `read(2)`.
+pub(crate) fn read(fd: Fd, buf: &mut [u8]) -> Sys<usize> {
+    let a = [fd as isize, buf.as_mut_ptr() as isize, buf.len().cast_signed(), 0, 0, 0];
+    // SAFETY: the kernel writes at most `buf.len()` bytes into `buf`, which is borrowed mutably.
+    result(unsafe { call6(libc::SYS_read, a) })
+}
+
+/// Writes bytes, `write(2)`.
+pub(crate) fn write(fd: Fd, buf: &[u8]) -> Sys<usize> {
+    let a = [fd as isize, buf.as_ptr() as isize, buf.len().cast_signed(), 0, 0, 0];
+    // SAFETY: the kernel reads at most `buf.len()` bytes of `buf`.
+    result(unsafe { call6(libc::SYS_write, a) })
+}
+
+/// Opens a path, `openat(2)`.
+pub(crate) fn open(path: &CStr, flags: c_int) -> Sys<Fd> {
+    let a = [CWD, path.as_ptr() as isize, flags as isize, 0, 0, 0];
+    // SAFETY: `path` ends with a NUL and outlives the call.
+    result(unsafe { call6(libc::SYS_openat, a) }).map(as_fd)
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "a descriptor is an int")]
+fn as_fd(n: usize) -> Fd {
+    n as Fd
+}
+
+/// Closes a descriptor of this process's own table, `close(2)`.
+pub(crate) fn close(fd: Fd) {
+    // The descriptor is gone whatever close answers.
+    let _ = numbers!(libc::SYS_close, fd);
+}
+
+/// Duplicates `old` to exactly `new`, `dup3(2)`.
+pub(crate) fn dup3(old: Fd, new: Fd, flags: c_int) -> Sys {
+    numbers!(libc::SYS_dup3, old, new, flags).map(drop)
+}
+
+/// Duplicates a descriptor to the lowest free number from `least`, `F_DUPFD_CLOEXEC`.
+pub(crate) fn dup_above(fd: Fd, least: Fd) -> Sys<Fd> {
+    numbers!(libc::SYS_fcntl, fd, libc::F_DUPFD_CLOEXEC, least).map(as_fd)
+}
+
+/// Closes, or marks close-on-exec, the descriptors from `first` to `last`, `close_range(2)`
+/// (Linux 5.9; the flag `CLOSE_RANGE_CLOEXEC` 5.11).
+pub(crate) fn close_range(first: u32, last: u32, flags: u32) -> Sys {
+    numbers!(libc::SYS_close_range, first, last, flags).map(drop)
+}
+
+/// Waits until one of `fds` is readable or hung up, `ppoll(2)` without a time limit.
+pub(crate) fn poll(fds: &mut [libc::pollfd]) -> Sys<usize> {
+    let a = [fds.as_mut_ptr() as isize, fds.len().cast_signed(), 0, 0, 0, 0];
+    // SAFETY: the kernel reads and writes `fds.len()` entries of a slice borrowed mutably; the
+    // null time and mask pointers mean "none".
+    result(unsafe { call6(libc::SYS_ppoll, a) })
+}
+
+/// A signal mask, as the kernel has it: one bit a signal.
+pub(crate) type SignalMask = u64;
+
+/// Sets this thread's signal mask and returns the one before, `rt_sigprocmask(2)`.
+pub(crate) fn set_signal_mask(mask: SignalMask) -> Sys<SignalMask> {
+    let mut old: SignalMask = 0;
+    let a = [
+        libc::SIG_SETMASK as isize,
+        ptr::from_ref(&mask) as isize,
+        ptr::from_mut(&mut old) as isize,
+        size_of::<SignalMask>().cast_signed(),
+        0,
+        0,
+    ];
+    // SAFETY: the kernel reads and writes eight bytes each at two locals.
+    result(unsafe { call6(libc::SYS_rt_sigprocmask, a) }).map(|_| old)
+}
+
+/// Gives a signal its default action, `rt_sigaction(2)`.
+pub(crate) fn default_action(signal: c_int) -> Sys {
+    // struct kernel_sigaction: handler (SIG_DFL is 0), flags, restorer, mask.
+    let action = [0u64; 4];
+    let a = [
+        signal as isize,
+        action.as_ptr() as isize,
+        0,
+        size_of::<SignalMask>().cast_signed(),
+        0,
+        0,
+    ];
+    // SAFETY: the kernel reads at most 32 bytes of `action`. With SIG_DFL no code of this process
+    // can run as a handler.
+    result(unsafe { call6(libc::SYS_rt_sigaction, a) }).map(drop)
+}
+
+/// A descriptor that is readable while a signal of `mask` is pending, `signalfd4(2)`.
+pub(crate) fn signalfd(mask: SignalMask) -> Sys<Fd> {
+    let a = [
+        -1,
+        ptr::from_ref(&mask) as isize,
+        size_of::<SignalMask>().cast_signed(),
+        (libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) as isize,
+        0,
+        0,
+    ];
+    // SAFETY: the kernel reads eight bytes at a local.
+    result(unsafe { call6(libc::SYS_signalfd4, a) }).map(as_fd)
+}
+
+/// Sends a signal, `kill(2)`.
+pub(crate) fn kill(pid: i32, signal: c_int) -> Sys {
+    numbers!(libc::SYS_kill, pid, signal).map(drop)
+}
+
+/// How a child ended and what it used.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reaped {
+    /// Its process id.
+    pub(crate) pid: i32,
+    /// Its status, as `wait4(2)` encodes it.
+    pub(crate) status: i32,
+}
+
+/// Reaps one ended child, of any kind (`__WALL`): `pid` itself, or any for -1. `None` when none
+/// has ended. `ECHILD` when there is none at all. `wait4(2)`.
+pub(crate) fn reap(pid: i32) -> Sys<Option<Reaped>> {
+    let mut status: c_int = 0;
+    let a = [
+        pid as isize,
+        ptr::from_mut(&mut status) as isize,
+        (libc::WNOHANG | libc::__WALL) as isize,
+        0,
+        0,
+        0,
+    ];
+    // SAFETY: the kernel writes an int at a local; the null rusage pointer means "none".
+    let found = result(unsafe { call6(libc::SYS_wait4, a) })?;
+    Ok((found != 0).then_some(Reaped { pid: as_fd(found), status }))
+}
+
+/// Waits until some child has ended, without reaping it, `waitid(2)` with `WNOWAIT`.
+pub(crate) fn wait_any() -> Sys {
+    let options = libc::WEXITED | libc::WNOWAIT | libc::__WALL;
+    numbers!(libc::SYS_waitid, libc::P_ALL, 0, 0, options, 0).map(drop)
+}
+
+/// Ends this process without unwinding and without running anything of its parent's.
+pub(crate) fn exit(code: c_int) -> ! {
+    loop {
+        let _ = numbers!(libc::SYS_exit_group, code);
+    }
+}
+
+/// Starts a session without a controlling terminal, `setsid(2)`.
+pub(crate) fn setsid() -> Sys {
+    numbers!(libc::SYS_setsid).map(drop)
+}
+
+/// The parent's process id, `getppid(2)`.
+pub(crate) fn parent() -> i32 {
+    numbers!(libc::SYS_getppid).map_or(0, as_fd)
+}
+
+/// Detaches the mount on top of a path, `umount2(2)` with `MNT_DETACH`.
+pub(crate) fn detach(path: &CStr) -> Sys {
+    let a = [path.as_ptr() as isize, libc::MNT_DETACH as isize, 0, 0, 0, 0];
+    // SAFETY: `path` ends with a NUL and outlives the call.
+    result(unsafe { call6(libc::SYS_umount2, a) }).map(drop)
+}
+
+/// Changes the working directory, `chdir(2)`.
+pub(crate) fn chdir(path: &CStr) -> Sys {
+    // SAFETY: `path` ends with a NUL and outlives the call.
+    result(unsafe { call6(libc::SYS_chdir, [path.as_ptr() as isize, 0, 0, 0, 0, 0]) }).map(drop)
+}
+
+/// `prctl(2)` for the options whose arguments are all numbers: no_new_privs, keepcaps, ambient
+/// and bounding capabilities, securebits, the parent-death signal, the subreaper.
+pub(crate) fn prctl(option: c_int, arg2: usize, arg3: usize) -> Sys<usize> {
+    debug_assert!(
+        !matches!(option, libc::PR_SET_NAME | libc::PR_GET_NAME | libc::PR_SET_MM),
+        "options that take pointers are not for this wrapper"
+    );
+    numbers!(libc::SYS_prctl, option, arg2, arg3, 0, 0)
+}
+
+/// Sets the real, effective, saved and file-system group, of this task alone, `setresgid(2)`.
+pub(crate) fn setresgid(gid: u32) -> Sys {
+    numbers!(libc::SYS_setresgid, gid, gid, gid).map(drop)
+}
+
+/// Sets the real, effective, saved and file-system user, of this task alone, `setresuid(2)`.
+pub(crate) fn setresuid(uid: u32) -> Sys {
+    numbers!(libc::SYS_setresuid, uid, uid, uid).map(drop)
+}
+
+/// Replaces the supplementary groups of this task, `setgroups(2)`.
+pub(crate) fn setgroups(groups: &[u32]) -> Sys {
+    let a = [groups.len().cast_signed(), groups.as_ptr() as isize, 0, 0, 0, 0];
+    // SAFETY: the kernel reads `groups.len()` ids of `groups`.
+    result(unsafe { call6(libc::SYS_setgroups, a) }).map(drop)
+}
+
+/// Sets the permitted, effective and inheritable capabilities of this task, bit by bit of
+/// `linux/capability.h`, `capset(2)`.
+pub(crate) fn capset(permitted: u64, inheritable: u64) -> Sys {
+    const VERSION_3: u32 = 0x2008_0522;
+    let header = [VERSION_3, 0];
+    let low = |n: u64| (n & 0xffff_ffff) as u32;
+    let high = |n: u64| (n >> 32) as u32;
+    // Two structs of effective, permitted, inheritable: low words, then high words.
+    let data = [
+        low(permitted),
+        low(permitted),
+        low(inheritable),
+        high(permitted),
+        high(permitted),
+        high(inheritable),
+    ];
+    let a = [header.as_ptr() as isize, data.as_ptr() as isize, 0, 0, 0, 0];
+    // SAFETY: version 3 reads 8 bytes of `header` and 24 of `data`.
+    result(unsafe { call6(libc::SYS_capset, a) }).map(drop)
+}
+
+/// Sets a resource limit of this process, soft and hard, `prlimit(2)`.
+pub(crate) fn setrlimit(resource: u32, soft: u64, hard: u64) -> Sys {
+    let limit = [soft, hard];
+    let a = [0, resource as isize, limit.as_ptr() as isize, 0, 0, 0];
+    // SAFETY: the kernel reads the 16 bytes of `limit`; the null old pointer means "not wanted".
+    result(unsafe { call6(libc::SYS_prlimit64, a) }).map(drop)
+}
+
+/// Mounts by path, `mount(2)`.
+pub(crate) fn mount(
+    source: &CStr,
+    target: &CStr,
+    fstype: Option<&CStr>,
+    flags: libc::c_ulong,
+    data: Option<&CStr>,
+) -> Sys {
+    let pointer = |s: Option<&CStr>| s.map_or(ptr::null::<c_char>(), CStr::as_ptr) as isize;
+    let a = [
+        source.as_ptr() as isize,
+        target.as_ptr() as isize,
+        pointer(fstype),
+        flags as isize,
+        pointer(data),
+        0,
+    ];
+    // SAFETY: every string ends with a NUL and outlives the call; null means "none".
+    result(unsafe { call6(libc::SYS_mount, a) }).map(drop)
+}
+
+/// Changes the flags of a mount, `mount_setattr(2)` (Linux 5.12). An empty path with
+/// `AT_EMPTY_PATH` means `fd` itself.
+pub(crate) fn mount_setattr(fd: Fd, path: &CStr, at_flags: c_int, attr: &libc::mount_attr) -> Sys {
+    let a = [
+        fd as isize,
+        path.as_ptr() as isize,
+        at_flags as isize,
+        ptr::from_ref(attr) as isize,
+        size_of::<libc::mount_attr>().cast_signed(),
+        0,
+    ];
+    // SAFETY: the kernel reads a NUL-terminated path and one struct of the stated size.
+    result(unsafe { call6(libc::SYS_mount_setattr, a) }).map(drop)
+}
+
+/// A detached copy of the mount at a path or, with `AT_EMPTY_PATH` and an empty path, of `fd`,
+/// `open_tree(2)` (Linux 5.2).
+pub(crate) fn open_tree_clone(fd: Fd, path: &CStr, at_flags: c_int) -> Sys<Fd> {
+    const OPEN_TREE_CLONE: c_int = 1;
+    let flags = OPEN_TREE_CLONE | libc::O_CLOEXEC | at_flags;
+    let a = [fd as isize, path.as_ptr() as isize, flags as isize, 0, 0, 0];
+    // SAFETY: `path` ends with a NUL and outlives the call.
+    result(unsafe { call6(libc::SYS_open_tree, a) }).map(as_fd)
+}
+
+/// Attaches the detached mount `fd` at a path, not following a link at its end,
+/// `move_mount(2)` (Linux 5.2).
+pub(crate) fn attach(fd: Fd, target: &CStr) -> Sys {
+    const MOVE_MOUNT_F_EMPTY_PATH: isize = 4;
+    let empty = c"";
+    let a = [
+        fd as isize,
+        empty.as_ptr() as isize,
+        CWD,
+        target.as_ptr() as isize,
+        MOVE_MOUNT_F_EMPTY_PATH,
+        0,
+    ];
+    // SAFETY: both strings end with a NUL and outlive the call.
+    result(unsafe { call6(libc::SYS_move_mount, a) }).map(drop)
+}
+
+/// Makes a detached file system from `options`, each a key and its value, with mount attributes
+/// `attrs`, by `fsopen(2)`, `fsconfig(2)` and `fsmount(2)` (Linux 5.2).
+pub(crate) fn new_filesystem(
+    fstype: &CStr,
+    options: &[(&CStr, &CStr)],
+    attrs: libc::c_uint,
+) -> Sys<Fd> {
+    const FSCONFIG_SET_STRING: isize = 1;
+    const FSCONFIG_CMD_CREATE: isize = 6;
+    let a = [fstype.as_ptr() as isize, 1, 0, 0, 0, 0]; // 1: FSOPEN_CLOEXEC
+    // SAFETY: `fstype` ends with a NUL and outlives the call.
+    let context = result(unsafe { call6(libc::SYS_fsopen, a) }).map(as_fd)?;
+    let configure = |command: isize, key: *const c_char, value: *const c_char| {
+        let a = [context as isize, command, key as isize, value as isize, 0, 0];
+        // SAFETY: both pointers are null or to NUL-terminated strings that outlive the call.
+        result(unsafe { call6(libc::SYS_fsconfig, a) })
+    };
+    for (key, value) in options {
+        configure(FSCONFIG_SET_STRING, key.as_ptr(), value.as_ptr())?;
+    }
+    configure(FSCONFIG_CMD_CREATE, ptr::null(), ptr::null())?;
+    let mount = numbers!(libc::SYS_fsmount, context, 1, attrs).map(as_fd); // 1: FSMOUNT_CLOEXEC
+    close(context);
+    mount
+}
+
+/// Makes an empty regular file below `dir`, `mknodat(2)`.
+pub(crate) fn make_file(dir: Fd, name: &CStr, mode: u32) -> Sys {
+    let mode = libc::S_IFREG | mode;
+    let a = [dir as isize, name.as_ptr() as isize, mode as isize, 0, 0, 0];
+    // SAFETY: `name` ends with a NUL and outlives the call.
+    result(unsafe { call6(libc::SYS_mknodat, a) }).map(drop)
+}
+
+/// `struct landlock_ruleset_attr` of ABI 6; older kernels are given its first fields only.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct RulesetAttr {
+    pub(crate) handled_access_fs: u64,
+    pub(crate) handled_access_net: u64,
+    pub(crate) scoped: u64,
+}
+
+/// Makes a Landlock ruleset from the first `size` bytes of `attr`, `landlock_create_ruleset(2)`.
+pub(crate) fn landlock_ruleset(attr: &RulesetAttr, size: usize) -> Sys<OwnedFd> {
+    let size = size.min(size_of::<RulesetAttr>());
+    let a = [ptr::from_ref(attr) as isize, size.cast_signed(), 0, 0, 0, 0];
+    // SAFETY: the kernel reads at most `size` bytes, no more than the struct has.
+    let fd = result(unsafe { call6(libc::SYS_landlock_create_ruleset, a) }).map(as_fd)?;
+    // SAFETY: the kernel has just made this descriptor for us, and nothing else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// The kernel's Landlock ABI, `LANDLOCK_CREATE_RULESET_VERSION`.
+pub(crate) fn landlock_abi() -> Sys<usize> {
+    numbers!(libc::SYS_landlock_create_ruleset, 0, 0, 1)
+}
+
+/// Allows `access` on the file `beneath` and, for a directory, on all below it,
+/// `landlock_add_rule(2)`.
+pub(crate) fn landlock_allow(ruleset: Fd, beneath: Fd, access: u64) -> Sys {
+    #[repr(C, packed)]
+    struct PathBeneath {
+        allowed_access: u64,
+        parent_fd: c_int,
+    }
+    const PATH_BENEATH: isize = 1;
+    let rule = PathBeneath { allowed_access: access, parent_fd: beneath };
+    let a = [ruleset as isize, PATH_BENEATH, ptr::from_ref(&rule) as isize, 0, 0, 0];
+    // SAFETY: the kernel reads one packed struct of this layout.
+    result(unsafe { call6(libc::SYS_landlock_add_rule, a) }).map(drop)
+}
+
+/// Puts this task under a ruleset for good, `landlock_restrict_self(2)`.
+pub(crate) fn landlock_restrict_self(ruleset: Fd) -> Sys {
+    numbers!(libc::SYS_landlock_restrict_self, ruleset, 0).map(drop)
+}
+
+/// Puts this task under a system call filter for good, `seccomp(2)`.
+pub(crate) fn seccomp(filter: &[libc::sock_filter]) -> Sys {
+    let Ok(len) = u16::try_from(filter.len()) else { return Err(Errno(libc::E2BIG)) };
+    let program = libc::sock_fprog { len, filter: filter.as_ptr().cast_mut() };
+    let mode = libc::SECCOMP_SET_MODE_FILTER as isize;
+    let a = [mode, 0, ptr::from_ref(&program) as isize, 0, 0, 0];
+    // SAFETY: the kernel reads `len` instructions of `filter`, and writes none.
+    result(unsafe { call6(libc::SYS_seccomp, a) }).map(drop)
+}
+
+/// Strings for `execveat(2)`: an array of pointers that ends with a null.
+#[derive(Debug)]
+pub(crate) struct StringArray {
+    pointers: Vec<*const c_char>,
+    /// What the pointers point to.
+    strings: Vec<std::ffi::CString>,
+}
+
+// SAFETY: the pointers go into `strings`, which this value owns and never changes.
+unsafe impl Send for StringArray {}
+// SAFETY: as above; nothing is written through a shared reference.
+unsafe impl Sync for StringArray {}
+
+impl StringArray {
+    /// Keeps the strings and prepares their pointers.
+    pub(crate) fn new(strings: Vec<std::ffi::CString>) -> Self {
+        let pointers = strings.iter().map(|s| s.as_ptr()).chain([ptr::null()]).collect();
+        Self { pointers, strings }
+    }
+
+    /// The strings.
+    pub(crate) fn as_slice(&self) -> &[std::ffi::CString] {
+        &self.strings
+    }
+}
+
+/// Replaces this process by the program that `fd` is, `execveat(2)` with `AT_EMPTY_PATH`.
+/// Returns only when that failed. The kernel ignores the sixth argument; the box's filter asks
+/// for `ticket` there.
+pub(crate) fn exec(fd: Fd, argv: &StringArray, env: &StringArray, ticket: u64) -> Errno {
+    let empty = c"";
+    let a = [
+        fd as isize,
+        empty.as_ptr() as isize,
+        argv.pointers.as_ptr() as isize,
+        env.pointers.as_ptr() as isize,
+        libc::AT_EMPTY_PATH as isize,
+        ticket.cast_signed() as isize,
+    ];
+    // SAFETY: both arrays end with a null and their strings with a NUL; all outlive the call.
+    match result(unsafe { call6(libc::SYS_execveat, a) }) {
+        Err(e) => e,
+        Ok(_) => Errno(libc::EIO),
+    }
+}
+
+/// Memory for a child to run on.
+type Stack = Box<[MaybeUninit<u128>]>;
+
+/// 128 KiB: the stack of [`box_main`] with, inside it, that of the commands it starts.
+const BOX_STACK: usize = 8192;
+
+/// `struct clone_args`, `clone(2)`; only what is used, the rest stays zero.
+#[repr(C)]
+#[derive(Debug, Default)]
+struct CloneArgs {
+    flags: u64,
+    pidfd: u64,
+    child_tid: u64,
+    parent_tid: u64,
+    exit_signal: u64,
+    stack: u64,
+    stack_size: u64,
+    tls: u64,
+}
+
+/// Where the kernel writes the first process's id, as the parent's pid namespace counts, before
+/// that process runs (`CLONE_PARENT_SETTID`). Zero until then.
+pub(crate) type ChildPid = core::sync::atomic::AtomicI32;
+
+/// The first process of a box, running on memory of this one.
+#[derive(Debug)]
+pub(crate) struct BoxProcess {
+    /// Its process id here.
+    pub(crate) pid: i32,
+    /// A descriptor for it.
+    pub(crate) pidfd: OwnedFd,
+    /// What it runs on. Leaked if this value is dropped before the process was reaped: better
+    /// some memory lost than memory pulled from under a running process.
+    shared: Option<(Arc<RunSpec>, Stack)>,
+}
+
+impl Drop for BoxProcess {
+    fn drop(&mut self) {
+        std::mem::forget(self.shared.take());
+    }
+}
+
+impl BoxProcess {
+    /// Starts [`box_main`] in the namespaces of `flags`. It goes on by itself, beside this
+    /// process.
+    ///
+    /// # Errors
+    /// As `clone3(2)`: `EPERM` where namespaces are refused, `ENOSPC` at their limit, `EAGAIN` at
+    /// the limit of processes.
+    pub(crate) fn start(flags: u64, run: Arc<RunSpec>) -> Sys<Self> {
+        let mut stack: Stack = Box::new_uninit_slice(BOX_STACK);
+        let entry = box_main as extern "C" fn(&RunSpec) -> ! as *const c_void;
+        let argument = Arc::as_ptr(&run).cast::<c_void>();
+        let flags = flags | libc::CLONE_PIDFD.cast_unsigned() as u64;
+        // SAFETY: `box_main` keeps the rules of its module. The stack and all that `run` owns
+        // live in `shared` until the process was reaped, and for ever if it never is.
+        let cloned = unsafe { clone_shared(flags, &mut stack, Some(&run.init_pid), entry, argument) };
+        let (pid, pidfd) = cloned?;
+        let pidfd = pidfd.ok_or(Errno(libc::EBADF))?;
+        Ok(Self { pid, pidfd, shared: Some((run, stack)) })
+    }
+
+    /// Reaps the process if it has ended, and frees what it ran on.
+    pub(crate) fn reap(&mut self) -> Sys<Option<Reaped>> {
+        let ended = reap(self.pid)?;
+        if ended.is_some() {
+            self.shared = None;
+        }
+        Ok(ended)
+    }
+}
+
+/// Starts [`stage_main`]; returns when it has called `execve` or ended, so that whatever `call`
+/// borrows is free again.
+pub(crate) fn start_stage(
+    call: &StageCall<'_>,
+    stack: &mut [MaybeUninit<u128>],
+) -> Sys<i32> {
+    let flags = libc::CLONE_VFORK.cast_unsigned() as u64;
+    let entry = stage_main as extern "C" fn(&StageCall<'_>) -> ! as *const c_void;
+    // SAFETY: `stage_main` keeps the rules of its module; CLONE_VFORK holds this thread until the
+    // child no longer uses `call` and `stack`.
+    let cloned = unsafe { clone_shared(flags, stack, None, entry, ptr::from_ref(call).cast()) };
+    cloned.map(|(pid, _)| pid)
+}
+
+/// Starts `entry(argument)` in a new process that shares this one's memory (`CLONE_VM`), on its
+/// own `stack`, with its signal handlers reset.
+///
+/// # Safety
+/// `entry` must be an `extern "C" fn(&T) -> !` for the `T` that `argument` points to, must never
+/// return or unwind, and must touch no heap, lock or thread-local state; `argument`, all it
+/// points to, and `stack` must stay valid and unmoved until the child has called `execve` or
+/// ended.
+unsafe fn clone_shared(
+    flags: u64,
+    stack: &mut [MaybeUninit<u128>],
+    pid: Option<&ChildPid>,
+    entry: *const c_void,
+    argument: *const c_void,
+) -> Sys<(i32, Option<OwnedFd>)> {
+    let mut pidfd: c_int = -1;
+    let mut flags = flags | libc::CLONE_VM.cast_unsigned() as u64 | CLEAR_SIGHAND;
+    if pid.is_some() {
+        flags |= libc::CLONE_PARENT_SETTID.cast_unsigned() as u64;
+    }
+    let args = CloneArgs {
+        flags,
+        pidfd: ptr::from_mut(&mut pidfd) as u64,
+        parent_tid: pid.map_or(0, |p| p.as_ptr() as u64),
+        exit_signal: libc::SIGCHLD as u64,
+        stack: stack.as_mut_ptr() as u64,
+        stack_size: size_of_val(stack) as u64,
+        ..CloneArgs::default()
+    };
+    // SAFETY: `args` outlives the call and names a stack of its stated size; the rest is this
+    // function's own contract.
+    let child = as_fd(result(unsafe { clone_call(&args, entry, argument) })?);
+    // SAFETY: a number that is not -1 is a descriptor that the kernel has just made for us
+    // (CLONE_PIDFD) and that nothing else knows.
+    let pidfd = (pidfd >= 0).then(|| unsafe { OwnedFd::from_raw_fd(pidfd) });
+    Ok((child, pidfd))
+}
+
+/// `CLONE_CLEAR_SIGHAND` (Linux 5.5) has bit 32, above what libc's `c_int` constants carry.
+const CLEAR_SIGHAND: u64 = 1 << 32;
+
+/// `clone3(2)` whose child calls `entry(argument)` on the stack of `args`.
+///
+/// # Safety
+/// See [`clone_shared`].
+#[inline(never)]
+unsafe fn clone_call(args: &CloneArgs, entry: *const c_void, argument: *const c_void) -> isize {
+    let ret: isize;
+    // SAFETY: in the parent only rax, rcx and r11 change. The child starts with its own stack,
+    // 16-byte aligned, and never comes back from `entry`.
+    unsafe {
+        asm!(
+            "syscall",
+            "test rax, rax",
+            "jnz 2f",
+            "xor ebp, ebp",
+            "mov rdi, r12",
+            "call r13",
+            "ud2",
+            "2:",
+            inlateout("rax") libc::SYS_clone3 as isize => ret,
+            in("rdi") ptr::from_ref(args),
+            in("rsi") size_of::<CloneArgs>(),
+            in("r12") argument,
+            in("r13") entry,
+            lateout("rcx") _, lateout("r11") _,
+        );
+    }
+    ret
+}

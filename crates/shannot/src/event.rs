@@ -1,0 +1,144 @@
+//! What a run tells while it runs, and how it ended.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use shannot_sandbox::Enforcement;
+
+/// One thing that happened. Output comes in order within each stream; [`Event::Ended`] is last.
+#[derive(Debug)]
+pub enum Event {
+    /// Standard output of the last stage.
+    Stdout(Bytes),
+    /// Standard error of any stage.
+    Stderr(Bytes),
+    /// The run is over and every process of it gone, unless the outcome says otherwise.
+    Ended(Box<Outcome>),
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Outcome {
+    /// How the last stage, or the run as a whole, ended.
+    pub end: End,
+    /// How each stage ended; `None` for one that the run's end took with it.
+    pub stages: Vec<Option<StageEnd>>,
+    /// The limits that were reached.
+    pub limits_hit: Vec<Limit>,
+    /// Bytes of standard output that the commands wrote and the run passed on.
+    pub stdout_bytes: u64,
+    /// Bytes of standard error.
+    pub stderr_bytes: u64,
+    /// From the request's start to the end of the box.
+    pub duration: Duration,
+    /// What was in force; `None` when no box was made.
+    pub enforcement: Option<Enforcement>,
+    /// Whether a process of the run was still stuck in the kernel when the run was given up: it
+    /// has been killed and ends when the kernel lets it.
+    pub lingering: bool,
+}
+
+impl Outcome {
+    /// The outcome of what never started.
+    pub(crate) fn failed(failure: Failure) -> Self {
+        Self {
+            end: End::Failed(failure),
+            stages: Vec::new(),
+            limits_hit: Vec::new(),
+            stdout_bytes: 0,
+            stderr_bytes: 0,
+            duration: Duration::ZERO,
+            enforcement: None,
+            lingering: false,
+        }
+    }
+}
+
+/// How the last stage, or the run as a whole, ended.
+#[derive(Debug)]
+pub enum End {
+    /// By itself, with this exit code.
+    Exited(i32),
+    /// By this signal.
+    Signaled(i32),
+    /// By the wall-clock limit.
+    TimedOut,
+    /// By another limit of the profile.
+    LimitReached(Limit),
+    /// By the caller.
+    Cancelled,
+    /// It never started.
+    Failed(Failure),
+}
+
+/// How one stage ended.
+pub use shannot_sandbox::StageStatus as StageEnd;
+
+/// A limit of the profile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// Wall-clock time.
+    Wall,
+    /// CPU time of a process.
+    Cpu,
+    /// Memory of the box.
+    Memory,
+    /// Output held for the caller.
+    Output,
+}
+
+impl Limit {
+    /// The name in profiles and results.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Wall => "wall",
+            Self::Cpu => "cpu",
+            Self::Memory => "memory",
+            Self::Output => "output",
+        }
+    }
+}
+
+/// Why a run never started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// No tier that the profile accepts can be had on this host.
+    #[error("this host cannot box commands for the profile `{profile}`{}", reasons(.tried))]
+    NoTier {
+        /// The profile.
+        profile: String,
+        /// Why each tier that was tried failed, in order.
+        tried: Vec<shannot_sandbox::Error>,
+    },
+    /// The box could be had; the command could not be started in it.
+    #[error(transparent)]
+    Start(#[from] shannot_sandbox::Error),
+    /// Something the box needs from this host could not be read.
+    #[error(transparent)]
+    Host(#[from] shannot_sandbox::HostError),
+    /// Something of this process failed: a pipe, a thread, the runtime.
+    #[error("failed to {what}")]
+    Internal {
+        /// What failed, to follow "failed to".
+        what: &'static str,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+fn reasons(tried: &[shannot_sandbox::Error]) -> String {
+    if tried.is_empty() {
+        return ": it accepts no tier that this user could have".to_owned();
+    }
+    let mut text = String::new();
+    for error in tried {
+        text.push_str("\n  ");
+        text.push_str(&error.to_string());
+        if let Some(source) = std::error::Error::source(error) {
+            text.push_str(": ");
+            text.push_str(&source.to_string());
+        }
+    }
+    text
+}

@@ -1,0 +1,393 @@
+//! Runs requests on this machine.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
+use shannot_policy::profile::{Prefer, Profile, Tier};
+use shannot_policy::{Grant, Plan};
+use shannot_sandbox::{Child, Enforcement, Error, Host, Prepared, StageStatus, Stdio, prepare};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use super::relay::{self, Pipe};
+use super::{Executor, Input, Io, Output};
+use crate::event::{End, Event, Failure, Limit, Outcome};
+use crate::run::{Order, Run};
+
+/// Bigger than the default: a writer is interrupted less often. Users may have 1 MiB each, and
+/// 16 MiB together before the kernel gives out two pages (`pipe(7)`), so no more than is worth it.
+const PIPE_BYTES: usize = 256 << 10;
+
+/// How often a run's memory is looked at, where no cgroup bounds it.
+const MEMORY_PERIOD: Duration = Duration::from_millis(50);
+
+/// How long a killed box may take to go before it is given up as stuck in the kernel.
+const KILL_TIME: Duration = Duration::from_secs(2);
+
+/// Events that wait for a caller, each a chunk at the most.
+const EVENTS: usize = 4;
+
+/// Runs requests on this machine, in the strongest tier that the profile accepts and the host
+/// lets be had.
+#[derive(Debug)]
+pub struct LocalExecutor {
+    host: Arc<Host>,
+    starter: Starter,
+}
+
+/// Which thread starts boxes. In tier L a command dies with the thread that started it, so that
+/// thread must outlive the run.
+#[derive(Debug)]
+enum Starter {
+    Caller,
+    Thread(std::sync::mpsc::Sender<Job>),
+}
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// One tier tried for a plan, as `explain` and `doctor` show it.
+#[derive(Debug)]
+pub struct TierTrial {
+    /// The tier.
+    pub tier: Tier,
+    /// The plan for it.
+    pub plan: Plan,
+    /// The box made ready, or why it cannot be had.
+    pub prepared: Result<Prepared, Error>,
+}
+
+impl LocalExecutor {
+    /// An executor with a thread of its own that starts boxes, for programs of many threads.
+    ///
+    /// # Errors
+    /// The host's facts could not be read, or no thread be made.
+    pub fn new() -> Result<Self, Failure> {
+        let (jobs, queue) = std::sync::mpsc::channel::<Job>();
+        let thread = std::thread::Builder::new().name("shannot-starter".into());
+        thread
+            .spawn(move || queue.into_iter().for_each(|job| job()))
+            .map_err(|source| Failure::Internal { what: "start a thread", source })?;
+        Ok(Self { host: Arc::new(Host::read()?), starter: Starter::Thread(jobs) })
+    }
+
+    /// An executor that starts boxes on the thread that calls [`Executor::start`], which must
+    /// outlive every run: for programs that run one command from their main thread.
+    ///
+    /// # Errors
+    /// The host's facts could not be read.
+    pub fn on_this_thread() -> Result<Self, Failure> {
+        Ok(Self { host: Arc::new(Host::read()?), starter: Starter::Caller })
+    }
+
+    /// The facts that plans are made from.
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// Every tier that would be tried for a grant, in order, made ready and not started.
+    pub fn trials(&self, grant: &Grant) -> Vec<TierTrial> {
+        tiers(grant.profile(), &self.host)
+            .map(|tier| {
+                let plan = Plan::new(grant, tier, &self.host.facts());
+                let prepared = prepare(&plan, &self.host);
+                TierTrial { tier, plan, prepared }
+            })
+            .collect()
+    }
+}
+
+/// The tiers to try, the best first: what the profile accepts and this user could have.
+fn tiers(profile: &Profile, host: &Host) -> impl Iterator<Item = Tier> {
+    let order: &[Tier] = match (host.uid, profile.prefer) {
+        (0, _) => &[Tier::T1, Tier::T2, Tier::L],
+        (_, Prefer::Isolation) => &[Tier::T2, Tier::L],
+        (_, Prefer::Fidelity) => &[Tier::L, Tier::T2],
+    };
+    order.iter().copied().filter(|tier| profile.tiers.contains(tier))
+}
+
+impl Executor for LocalExecutor {
+    fn start(&self, grant: Grant, io: Io) -> Run {
+        let (events, receiver) = mpsc::channel(EVENTS);
+        let (orders, ordered) = mpsc::unbounded_channel();
+        let run = Run::new(receiver, orders, grant.profile().limits.output.0);
+        let begun = Instant::now();
+        match &self.starter {
+            Starter::Caller => {
+                let started = start(&grant, &self.host);
+                tokio::spawn(conduct(started, io, events, ordered, begun));
+            }
+            Starter::Thread(jobs) => {
+                let (answer, started) = oneshot::channel();
+                let host = Arc::clone(&self.host);
+                let job = move || {
+                    // A caller that has gone drops the answer and with it the box.
+                    let _ = answer.send(start(&grant, &host));
+                };
+                // Without the thread the answer is dropped, which is told below.
+                let _ = jobs.send(Box::new(job));
+                tokio::spawn(async move {
+                    let gone = || std::io::Error::other("its thread has ended");
+                    let started = started.await.unwrap_or_else(|_| {
+                        Err(Failure::Internal { what: "start a box", source: gone() })
+                    });
+                    conduct(started, io, events, ordered, begun).await;
+                });
+            }
+        }
+        run
+    }
+}
+
+/// A box that runs, and our ends of its pipes.
+struct Started {
+    child: Child,
+    enforcement: Enforcement,
+    wall: Duration,
+    memory: u64,
+    stdin: OwnedFd,
+    stdout: OwnedFd,
+    stderr: OwnedFd,
+}
+
+/// Starts a grant in the best tier to be had. What fails in one tier has left nothing behind.
+fn start(grant: &Grant, host: &Host) -> Result<Started, Failure> {
+    let mut tried = Vec::new();
+    for tier in tiers(grant.profile(), host) {
+        match start_in(grant, tier, host) {
+            Err(Failure::Start(error)) if error.is_of_tier() => tried.push(error),
+            done => return done,
+        }
+    }
+    Err(Failure::NoTier { profile: grant.profile().name.to_string(), tried })
+}
+
+fn start_in(grant: &Grant, tier: Tier, host: &Host) -> Result<Started, Failure> {
+    let plan = Plan::new(grant, tier, &host.facts());
+    let prepared = prepare(&plan, host)?;
+    let (stdin_box, stdin) = pipe()?;
+    let (stdout, stdout_box) = pipe()?;
+    let (stderr, stderr_box) = pipe()?;
+    // Refused beyond the user's share; the default size works too.
+    let _ = fcntl_setpipe_size(&stdout, PIPE_BYTES);
+    for end in [&stdin, &stdout, &stderr] {
+        let set = rustix::fs::fcntl_setfl(end, rustix::fs::OFlags::NONBLOCK);
+        set.map_err(|e| internal("set up a pipe", e))?;
+    }
+    let child =
+        prepared.start(Stdio { stdin: stdin_box, stdout: stdout_box, stderr: stderr_box })?;
+    Ok(Started {
+        child,
+        enforcement: prepared.enforcement().clone(),
+        wall: plan.wall.as_duration(),
+        memory: plan.limits.memory.0,
+        stdin,
+        stdout,
+        stderr,
+    })
+}
+
+fn pipe() -> Result<(OwnedFd, OwnedFd), Failure> {
+    pipe_with(PipeFlags::CLOEXEC).map_err(|e| internal("make a pipe", e))
+}
+
+fn internal(what: &'static str, source: impl Into<std::io::Error>) -> Failure {
+    Failure::Internal { what, source: source.into() }
+}
+
+/// Sees a run from its start to its last event.
+async fn conduct(
+    started: Result<Started, Failure>,
+    io: Io,
+    events: mpsc::Sender<Event>,
+    orders: mpsc::UnboundedReceiver<Order>,
+    begun: Instant,
+) {
+    let outcome = match started {
+        Ok(started) => attend(started, io, &events, orders, begun).await,
+        Err(failure) => Err(failure),
+    };
+    let mut outcome = outcome.unwrap_or_else(Outcome::failed);
+    outcome.duration = begun.elapsed();
+    // A caller that dropped the run does not want to know.
+    let _ = events.send(Event::Ended(Box::new(outcome))).await;
+}
+
+async fn attend(
+    started: Started,
+    io: Io,
+    events: &mpsc::Sender<Event>,
+    mut orders: mpsc::UnboundedReceiver<Order>,
+    begun: Instant,
+) -> Result<Outcome, Failure> {
+    let Started { child, enforcement, wall, memory, stdin, stdout, stderr } = started;
+    let counts = [Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0))];
+    let feed = feed(io.stdin, stdin)?;
+    let [out, err] = drain(io.output, stdout, stderr, events, &counts)?;
+    let mut watched = Watched { child, memory, why: None };
+    let lingering = !watched.end(wall.saturating_sub(begun.elapsed()), events, &mut orders).await?;
+    feed.abort();
+    for pump in [out, err] {
+        if lingering {
+            // A process that still holds the pipe will not let it end.
+            pump.abort();
+        }
+        // A pump that was aborted, or whose caller has gone, has nothing more to say.
+        let _ = pump.await;
+    }
+    Ok(watched.outcome(enforcement, lingering, &counts))
+}
+
+/// Starts feeding standard input.
+fn feed(input: Input, pipe: OwnedFd) -> Result<JoinHandle<()>, Failure> {
+    let pipe = || {
+        AsyncFd::with_interest(pipe, Interest::WRITABLE).map_err(|e| internal("watch a pipe", e))
+    };
+    Ok(match input {
+        // Dropping our end is the end of the file.
+        Input::Empty => tokio::spawn(async {}),
+        Input::Bytes(bytes) => tokio::spawn(relay::from_bytes(bytes, pipe()?)),
+        Input::Fd(fd) => tokio::spawn(relay::from_fd(fd, pipe()?)),
+    })
+}
+
+/// Starts passing standard output and error on.
+fn drain(
+    output: Output,
+    stdout: OwnedFd,
+    stderr: OwnedFd,
+    events: &mpsc::Sender<Event>,
+    counts: &[Arc<AtomicU64>; 2],
+) -> Result<[JoinHandle<()>; 2], Failure> {
+    let watch = |fd| -> Result<Pipe, Failure> {
+        AsyncFd::with_interest(fd, Interest::READABLE).map_err(|e| internal("watch a pipe", e))
+    };
+    let (stdout, stderr) = (watch(stdout)?, watch(stderr)?);
+    let [out_count, err_count] = counts.clone();
+    Ok(match output {
+        Output::Events => [
+            tokio::spawn(relay::to_events(stdout, Event::Stdout, events.clone(), out_count)),
+            tokio::spawn(relay::to_events(stderr, Event::Stderr, events.clone(), err_count)),
+        ],
+        Output::Fds { stdout: out, stderr: err } => [
+            tokio::spawn(relay::to_fd(stdout, out, out_count)),
+            tokio::spawn(relay::to_fd(stderr, err, err_count)),
+        ],
+    })
+}
+
+/// A box and why it was ended, if it was.
+struct Watched {
+    child: Child,
+    memory: u64,
+    why: Option<Why>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Why {
+    Limit(Limit),
+    Cancelled,
+}
+
+impl Watched {
+    /// Waits until the box has gone, ending it at its limits and on the caller's word. False when
+    /// it was killed and is still there.
+    async fn end(
+        &mut self,
+        wall: Duration,
+        events: &mpsc::Sender<Event>,
+        orders: &mut mpsc::UnboundedReceiver<Order>,
+    ) -> Result<bool, Failure> {
+        let deadline = tokio::time::sleep(wall);
+        tokio::pin!(deadline);
+        let mut look = tokio::time::interval(MEMORY_PERIOD);
+        let supervised = !self.child.memory_is_bounded();
+        loop {
+            let Some(fd) = self.child.wait_fd() else { return Ok(true) };
+            let fd = fd.try_clone_to_owned().map_err(|e| internal("watch the box", e))?;
+            let gone = AsyncFd::with_interest(fd, Interest::READABLE)
+                .map_err(|e| internal("watch the box", e))?;
+            loop {
+                tokio::select! {
+                    biased;
+                    _ = gone.readable() => break,
+                    () = events.closed(), if self.why.is_none() => self.stop(Why::Cancelled, deadline.as_mut()),
+                    order = orders.recv(), if self.why.is_none() => match order {
+                        Some(Order::Signal(signal)) => self.child.signal(signal),
+                        Some(Order::Cancel) | None => self.stop(Why::Cancelled, deadline.as_mut()),
+                    },
+                    () = deadline.as_mut() => {
+                        if self.why.is_some() {
+                            return Ok(false);
+                        }
+                        self.stop(Why::Limit(Limit::Wall), deadline.as_mut());
+                    }
+                    _ = look.tick(), if supervised && self.why.is_none() => {
+                        if self.child.resident_bytes() > self.memory {
+                            self.stop(Why::Limit(Limit::Memory), deadline.as_mut());
+                        }
+                    }
+                }
+            }
+            if self.child.try_wait().map_err(|e| internal("wait for the box", e))? {
+                return Ok(true);
+            }
+        }
+    }
+
+    fn stop(&mut self, why: Why, deadline: std::pin::Pin<&mut tokio::time::Sleep>) {
+        self.why = Some(why);
+        self.child.kill();
+        deadline.reset(tokio::time::Instant::now() + KILL_TIME);
+    }
+
+    fn outcome(
+        self,
+        enforcement: Enforcement,
+        lingering: bool,
+        counts: &[Arc<AtomicU64>; 2],
+    ) -> Outcome {
+        let stages = self.child.statuses().to_vec();
+        let mut limits_hit = Vec::new();
+        if let Some(Why::Limit(limit)) = self.why {
+            limits_hit.push(limit);
+        }
+        if self.child.out_of_memory() && !limits_hit.contains(&Limit::Memory) {
+            limits_hit.push(Limit::Memory);
+        }
+        if stages.contains(&Some(StageStatus::Signaled(SIGXCPU))) {
+            limits_hit.push(Limit::Cpu);
+        }
+        let end = match (self.why, stages.last().copied().flatten()) {
+            (Some(Why::Limit(Limit::Wall)), _) => End::TimedOut,
+            (Some(Why::Limit(limit)), _) => End::LimitReached(limit),
+            (Some(Why::Cancelled), _) => End::Cancelled,
+            (None, Some(StageStatus::Exited(code))) => End::Exited(code),
+            (None, Some(StageStatus::Signaled(signal))) => End::Signaled(signal),
+            // Somebody outside killed the box's first process.
+            (None, None) => End::Signaled(SIGKILL),
+        };
+        let [stdout_bytes, stderr_bytes] = [0, 1].map(|i: usize| {
+            counts.get(i).map_or(0, |count| count.load(Ordering::Relaxed))
+        });
+        Outcome {
+            end,
+            stages,
+            limits_hit,
+            stdout_bytes,
+            stderr_bytes,
+            duration: Duration::ZERO,
+            enforcement: Some(enforcement),
+            lingering,
+        }
+    }
+}
+
+/// `signal(7)`.
+const SIGKILL: i32 = 9;
+const SIGXCPU: i32 = 24;

@@ -1,0 +1,162 @@
+//! Bytes between the box's pipes and the caller, at the pace of the slower side.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::{Bytes, BytesMut};
+use rustix::io::Errno;
+use rustix::pipe::{SpliceFlags, splice};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::sync::mpsc;
+
+use crate::event::Event;
+
+/// What one event carries at the most, and what one splice moves.
+const CHUNK: usize = 256 << 10;
+
+/// Our end of a pipe of the box, non-blocking.
+pub(super) type Pipe = AsyncFd<OwnedFd>;
+
+/// Reads a pipe of the box to its end and sends what comes as events.
+pub(super) async fn to_events(
+    pipe: Pipe,
+    wrap: fn(Bytes) -> Event,
+    events: mpsc::Sender<Event>,
+    count: Arc<AtomicU64>,
+) {
+    let mut buffer = BytesMut::new();
+    loop {
+        // Waiting for room before reading leaves what is not wanted yet in the pipe.
+        let Ok(room) = events.reserve().await else { return };
+        buffer.reserve(CHUNK);
+        let read = pipe
+            .async_io(Interest::READABLE, |fd| {
+                let (read, _) = rustix::io::read(fd, rustix::buffer::spare_capacity(&mut buffer))?;
+                Ok(read.len())
+            })
+            .await;
+        match read {
+            Ok(0) | Err(_) => return,
+            Ok(n) => {
+                count.fetch_add(n as u64, Ordering::Relaxed);
+                room.send(wrap(buffer.split().freeze()));
+            }
+        }
+    }
+}
+
+/// Moves a pipe of the box to a descriptor of the caller's, without a copy where the kernel can.
+/// When nobody reads there any more, closing our end tells the command so.
+pub(super) async fn to_fd(pipe: Pipe, out: OwnedFd, count: Arc<AtomicU64>) {
+    // Not pollable (a file, /dev/null): always ready.
+    let out = AsyncFd::with_interest(out, Interest::WRITABLE).map_err(|e| e.into_parts().0);
+    let mut spliceable = true;
+    let mut buffer = BytesMut::new();
+    loop {
+        let Ok(mut ready) = pipe.readable().await else { return };
+        let moved = if spliceable { move_chunk(pipe.get_ref(), out_fd(&out)) } else { Err(Errno::INVAL) };
+        match moved {
+            Ok(0) => return,
+            Ok(n) => {
+                count.fetch_add(n as u64, Ordering::Relaxed);
+            }
+            // Either side is not ready. A pipe that has bytes waits for the other.
+            Err(Errno::AGAIN) => {
+                if is_empty(pipe.get_ref()) {
+                    ready.clear_ready();
+                } else if let Ok(out) = &out {
+                    let Ok(mut writable) = out.writable().await else { return };
+                    writable.clear_ready();
+                }
+            }
+            // The other end is one that splice does not serve, such as a terminal.
+            Err(Errno::INVAL) => {
+                spliceable = false;
+                buffer.clear();
+                buffer.reserve(CHUNK);
+                match rustix::io::read(pipe.get_ref(), rustix::buffer::spare_capacity(&mut buffer)) {
+                    Ok((read, _)) if read.is_empty() => return,
+                    Ok(_) => {
+                        if write_all(&out, &buffer).await.is_err() {
+                            return;
+                        }
+                        count.fetch_add(buffer.len() as u64, Ordering::Relaxed);
+                    }
+                    Err(Errno::AGAIN) => ready.clear_ready(),
+                    Err(_) => return,
+                }
+            }
+            Err(Errno::INTR) => {}
+            Err(_) => return,
+        }
+    }
+}
+
+fn move_chunk(from: &OwnedFd, to: &OwnedFd) -> rustix::io::Result<usize> {
+    splice(from, None, to, None, CHUNK, SpliceFlags::NONBLOCK | SpliceFlags::MOVE)
+}
+
+fn is_empty(pipe: &OwnedFd) -> bool {
+    matches!(rustix::io::ioctl_fionread(pipe), Ok(0))
+}
+
+fn out_fd(out: &Result<AsyncFd<OwnedFd>, OwnedFd>) -> &OwnedFd {
+    match out {
+        Ok(fd) => fd.get_ref(),
+        Err(fd) => fd,
+    }
+}
+
+/// Writes all of `bytes`. The descriptor may block, being the caller's own, so each write is of
+/// no more than what a ready pipe or terminal takes (`PIPE_BUF`).
+async fn write_all(out: &Result<AsyncFd<OwnedFd>, OwnedFd>, mut bytes: &[u8]) -> io::Result<()> {
+    const PIPE_BUF: usize = 4096;
+    while !bytes.is_empty() {
+        let written = match out {
+            Ok(fd) => {
+                let part = bytes.get(..PIPE_BUF).unwrap_or(bytes);
+                let write = |fd: &OwnedFd| Ok(rustix::io::write(fd, part)?);
+                fd.async_io(Interest::WRITABLE, write).await?
+            }
+            Err(fd) => rustix::io::write(fd, bytes)?,
+        };
+        bytes = bytes.get(written..).unwrap_or_default();
+    }
+    Ok(())
+}
+
+/// Feeds a descriptor of the caller's to the box, as far as the box reads.
+pub(super) async fn from_fd(input: OwnedFd, pipe: Pipe) {
+    let input = AsyncFd::with_interest(input, Interest::READABLE).map_err(|e| e.into_parts().0);
+    let pipe = Ok(pipe);
+    let mut buffer = BytesMut::new();
+    loop {
+        buffer.clear();
+        buffer.reserve(CHUNK / 4);
+        let mut read = |fd: &OwnedFd| {
+            let (read, _) = rustix::io::read(fd, rustix::buffer::spare_capacity(&mut buffer))?;
+            Ok(read.len())
+        };
+        let read = match &input {
+            Ok(fd) => fd.async_io(Interest::READABLE, read).await,
+            Err(fd) => read(fd),
+        };
+        match read {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {
+                if write_all(&pipe, &buffer).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Feeds bytes to the box, as far as it reads.
+pub(super) async fn from_bytes(bytes: Bytes, pipe: Pipe) {
+    // A command that does not read its input is no error.
+    let _ = write_all(&Ok(pipe), &bytes).await;
+}

@@ -1,0 +1,51 @@
+//! Runs diagnostic commands in a read-only box that the kernel enforces.
+//!
+//! A [`Gate`] holds the profiles and an [`Executor`]. Every request passes [`Gate::run`]; what
+//! comes back is a [`Run`]: its [`Event`]s as they happen, then its [`Outcome`]. Dropping a `Run`
+//! ends the box.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//! use shannot::policy::{Argv, Locale, Profile, Request, Stages, profile::Examples};
+//! use shannot::{Gate, Io, LocalExecutor};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let text = r#"
+//!     version = 1
+//!     name = "disks"
+//!     [commands.df]
+//!     about = "Show free space."
+//! "#;
+//! let profile = Profile::parse(text, "disks.toml", Examples::Check, &|_| Err("none".into()))?;
+//! let gate = Gate::new([Arc::new(profile)], Arc::new(LocalExecutor::new()?));
+//! let request = Request {
+//!     profile: "disks".parse()?,
+//!     stages: Stages::new(vec![Argv::from_words(["df", "-h"])?])?,
+//!     cwd: None,
+//!     timeout: None,
+//!     locale: Locale::default(),
+//! };
+//! let output = gate.run(request, Io::default())?.collect().await;
+//! println!("{}", String::from_utf8_lossy(&output.stdout));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! This crate reads no configuration, environment or home directory, prints nothing, and knows
+//! neither MCP nor a command line.
+#![forbid(unsafe_code)]
+
+/// What may run, and in which box.
+pub use shannot_policy as policy;
+/// Engines and what they enforce.
+pub use shannot_sandbox as sandbox;
+
+mod event;
+mod executor;
+mod gate;
+mod run;
+
+pub use event::{End, Event, Failure, Limit, Outcome, StageEnd};
+pub use executor::{Executor, Input, Io, LocalExecutor, Output, TierTrial};
+pub use gate::{Gate, Refusal};
+pub use run::{Collected, Run};
