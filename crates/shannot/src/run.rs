@@ -69,7 +69,7 @@ impl Run {
         let hold = usize::try_from(self.hold).unwrap_or(usize::MAX);
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         let mut truncated = false;
-        let mut keep = |held: &mut Vec<u8>, bytes: &Bytes| {
+        let keep = |held: &mut Vec<u8>, bytes: &Bytes| {
             let room = hold.saturating_sub(held.len());
             held.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
             room < bytes.len()

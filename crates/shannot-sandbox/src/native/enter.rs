@@ -65,9 +65,9 @@ pub(super) extern "C" fn box_main(run: &RunSpec) -> ! {
         report.need(Step::LandlockRule, allowed);
         sys::close(dir);
     }
-    if let Some(domain) = prepared.init_domain {
+    if let Some(domain) = &prepared.init_domain {
         report.need(Step::NoNewPrivs, sys::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0));
-        report.need(Step::Landlock, sys::landlock_restrict_self(domain));
+        report.need(Step::Landlock, sys::landlock_restrict_self(domain.as_raw_fd()));
         report.need(Step::Subreaper, sys::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0));
     }
     init::run(run, &report)

@@ -74,7 +74,7 @@ pub fn prepare(plan: &Plan, host: &Host) -> Result<Prepared, Error> {
         .iter()
         .map(|stage| program::resolve(stage, search))
         .collect::<Result<Vec<_>, _>>()?;
-    let hidden = hides::find(hides_of(plan), host)?;
+    let hidden = hides::find(&hides_of(plan), host)?;
     let (reads, rules) = read_rules(plan, &hidden);
     let abi = plan.landlock.abi;
     let scratch: Vec<CString> = plan.landlock.write.iter().map(c_abs).collect();
@@ -392,14 +392,4 @@ fn filter(filter: &Filter) -> Vec<libc::sock_filter> {
         .iter()
         .map(|i| libc::sock_filter { code: i.code, jt: i.jt, jf: i.jf, k: i.k })
         .collect()
-}
-
-impl MaskKind {
-    /// The word in reports.
-    pub(super) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Dir => "directory",
-            Self::File => "file",
-        }
-    }
 }

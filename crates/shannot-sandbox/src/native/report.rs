@@ -1,7 +1,7 @@
 //! The layers of a box in words, from the same plan and the same findings that it is built from.
 
 use shannot_policy::Plan;
-use shannot_policy::plan::seccomp::Exec;
+use shannot_policy::plan::seccomp::{Exec, allowed_count};
 use shannot_policy::plan::{Identity, Mount, Namespace};
 use shannot_policy::profile::{Network, Processes, Tier};
 
@@ -109,7 +109,7 @@ fn landlock(plan: &Plan) -> Layer {
 }
 
 fn seccomp(plan: &Plan) -> Layer {
-    let allowed = plan.stages.first().map_or(0, |s| s.filter.allowed_count());
+    let allowed = plan.stages.first().map_or(0, |s| allowed_count(s.filter.arch));
     Layer::enforced("seccomp", format!("{allowed} system calls allowed, all others refused"))
 }
 

@@ -122,11 +122,6 @@ pub(crate) fn dup3(old: Fd, new: Fd, flags: c_int) -> Sys {
     numbers!(libc::SYS_dup3, old, new, flags).map(drop)
 }
 
-/// Duplicates a descriptor to the lowest free number from `least`, `F_DUPFD_CLOEXEC`.
-pub(crate) fn dup_above(fd: Fd, least: Fd) -> Sys<Fd> {
-    numbers!(libc::SYS_fcntl, fd, libc::F_DUPFD_CLOEXEC, least).map(as_fd)
-}
-
 /// Closes, or marks close-on-exec, the descriptors from `first` to `last`, `close_range(2)`
 /// (Linux 5.9; the flag `CLOSE_RANGE_CLOEXEC` 5.11).
 pub(crate) fn close_range(first: u32, last: u32, flags: u32) -> Sys {
@@ -468,11 +463,11 @@ pub(crate) fn seccomp(filter: &[libc::sock_filter]) -> Sys {
 #[derive(Debug)]
 pub(crate) struct StringArray {
     pointers: Vec<*const c_char>,
-    /// What the pointers point to.
-    strings: Vec<std::ffi::CString>,
+    /// What the pointers point to; kept, not read.
+    _strings: Vec<std::ffi::CString>,
 }
 
-// SAFETY: the pointers go into `strings`, which this value owns and never changes.
+// SAFETY: the pointers go into `_strings`, which this value owns and never changes.
 unsafe impl Send for StringArray {}
 // SAFETY: as above; nothing is written through a shared reference.
 unsafe impl Sync for StringArray {}
@@ -481,12 +476,7 @@ impl StringArray {
     /// Keeps the strings and prepares their pointers.
     pub(crate) fn new(strings: Vec<std::ffi::CString>) -> Self {
         let pointers = strings.iter().map(|s| s.as_ptr()).chain([ptr::null()]).collect();
-        Self { pointers, strings }
-    }
-
-    /// The strings.
-    pub(crate) fn as_slice(&self) -> &[std::ffi::CString] {
-        &self.strings
+        Self { pointers, _strings: strings }
     }
 }
 

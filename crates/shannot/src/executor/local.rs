@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
+use shannot_policy::plan::HostFacts;
 use shannot_policy::profile::{Prefer, Profile, Tier};
 use shannot_policy::{Grant, Plan};
 use shannot_sandbox::{Child, Enforcement, Error, Host, Prepared, StageStatus, Stdio, prepare};
 use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -90,12 +90,15 @@ impl LocalExecutor {
     }
 
     /// Every tier that would be tried for a grant, in order, made ready and not started.
-    pub fn trials(&self, grant: &Grant) -> Vec<TierTrial> {
+    ///
+    /// # Errors
+    /// The kernel gave no random bytes.
+    pub fn trials(&self, grant: &Grant) -> Result<Vec<TierTrial>, Failure> {
         tiers(grant.profile(), &self.host)
             .map(|tier| {
-                let plan = Plan::new(grant, tier, &self.host.facts());
+                let plan = Plan::new(grant, tier, &facts(&self.host)?);
                 let prepared = prepare(&plan, &self.host);
-                TierTrial { tier, plan, prepared }
+                Ok(TierTrial { tier, plan, prepared })
             })
             .collect()
     }
@@ -168,7 +171,7 @@ fn start(grant: &Grant, host: &Host) -> Result<Started, Failure> {
 }
 
 fn start_in(grant: &Grant, tier: Tier, host: &Host) -> Result<Started, Failure> {
-    let plan = Plan::new(grant, tier, &host.facts());
+    let plan = Plan::new(grant, tier, &facts(host)?);
     let prepared = prepare(&plan, host)?;
     let (stdin_box, stdin) = pipe()?;
     let (stdout, stdout_box) = pipe()?;
@@ -190,6 +193,10 @@ fn start_in(grant: &Grant, tier: Tier, host: &Host) -> Result<Started, Failure> 
         stdout,
         stderr,
     })
+}
+
+fn facts(host: &Host) -> Result<HostFacts, Failure> {
+    host.facts().map_err(|e| internal("get random bytes", e))
 }
 
 fn pipe() -> Result<(OwnedFd, OwnedFd), Failure> {
@@ -246,7 +253,7 @@ async fn attend(
 /// Starts feeding standard input.
 fn feed(input: Input, pipe: OwnedFd) -> Result<JoinHandle<()>, Failure> {
     let pipe = || {
-        AsyncFd::with_interest(pipe, Interest::WRITABLE).map_err(|e| internal("watch a pipe", e))
+        relay::watch(pipe, Interest::WRITABLE).map_err(|(_, e)| internal("watch a pipe", e))
     };
     Ok(match input {
         // Dropping our end is the end of the file.
@@ -265,7 +272,7 @@ fn drain(
     counts: &[Arc<AtomicU64>; 2],
 ) -> Result<[JoinHandle<()>; 2], Failure> {
     let watch = |fd| -> Result<Pipe, Failure> {
-        AsyncFd::with_interest(fd, Interest::READABLE).map_err(|e| internal("watch a pipe", e))
+        relay::watch(fd, Interest::READABLE).map_err(|(_, e)| internal("watch a pipe", e))
     };
     let (stdout, stderr) = (watch(stdout)?, watch(stderr)?);
     let [out_count, err_count] = counts.clone();
@@ -310,8 +317,8 @@ impl Watched {
         loop {
             let Some(fd) = self.child.wait_fd() else { return Ok(true) };
             let fd = fd.try_clone_to_owned().map_err(|e| internal("watch the box", e))?;
-            let gone = AsyncFd::with_interest(fd, Interest::READABLE)
-                .map_err(|e| internal("watch the box", e))?;
+            let gone = relay::watch(fd, Interest::READABLE)
+                .map_err(|(_, e)| internal("watch the box", e))?;
             loop {
                 tokio::select! {
                     biased;

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use rustix::io::Errno;
 use rustix::pipe::{SpliceFlags, splice};
 use tokio::io::Interest;
@@ -20,6 +20,12 @@ const CHUNK: usize = 256 << 10;
 /// Our end of a pipe of the box, non-blocking.
 pub(super) type Pipe = AsyncFd<OwnedFd>;
 
+/// Registers a descriptor with the runtime, or gives it back: a regular file cannot be watched.
+#[expect(deprecated, reason = "unsound for types that change their descriptor; an OwnedFd cannot")]
+pub(super) fn watch(fd: OwnedFd, interest: Interest) -> Result<Pipe, (OwnedFd, io::Error)> {
+    AsyncFd::try_with_interest(fd, interest).map_err(|e| e.into_parts())
+}
+
 /// Reads a pipe of the box to its end and sends what comes as events.
 pub(super) async fn to_events(
     pipe: Pipe,
@@ -27,22 +33,20 @@ pub(super) async fn to_events(
     events: mpsc::Sender<Event>,
     count: Arc<AtomicU64>,
 ) {
-    let mut buffer = BytesMut::new();
     loop {
         // Waiting for room before reading leaves what is not wanted yet in the pipe.
         let Ok(room) = events.reserve().await else { return };
-        buffer.reserve(CHUNK);
-        let read = pipe
-            .async_io(Interest::READABLE, |fd| {
-                let (read, _) = rustix::io::read(fd, rustix::buffer::spare_capacity(&mut buffer))?;
-                Ok(read.len())
-            })
-            .await;
+        // A fresh buffer each time: the caller may keep what it was given.
+        let mut buffer = Vec::new();
+        let read = pipe.async_io(Interest::READABLE, |fd| read_chunk(fd, &mut buffer)).await;
         match read {
             Ok(0) | Err(_) => return,
             Ok(n) => {
                 count.fetch_add(n as u64, Ordering::Relaxed);
-                room.send(wrap(buffer.split().freeze()));
+                if buffer.len() < CHUNK / 2 {
+                    buffer.shrink_to_fit();
+                }
+                room.send(wrap(Bytes::from(buffer)));
             }
         }
     }
@@ -52,9 +56,9 @@ pub(super) async fn to_events(
 /// When nobody reads there any more, closing our end tells the command so.
 pub(super) async fn to_fd(pipe: Pipe, out: OwnedFd, count: Arc<AtomicU64>) {
     // Not pollable (a file, /dev/null): always ready.
-    let out = AsyncFd::with_interest(out, Interest::WRITABLE).map_err(|e| e.into_parts().0);
+    let out = watch(out, Interest::WRITABLE).map_err(|(fd, _)| fd);
     let mut spliceable = true;
-    let mut buffer = BytesMut::new();
+    let mut buffer = Vec::new();
     loop {
         let Ok(mut ready) = pipe.readable().await else { return };
         let moved = if spliceable { move_chunk(pipe.get_ref(), out_fd(&out)) } else { Err(Errno::INVAL) };
@@ -75,17 +79,15 @@ pub(super) async fn to_fd(pipe: Pipe, out: OwnedFd, count: Arc<AtomicU64>) {
             // The other end is one that splice does not serve, such as a terminal.
             Err(Errno::INVAL) => {
                 spliceable = false;
-                buffer.clear();
-                buffer.reserve(CHUNK);
-                match rustix::io::read(pipe.get_ref(), rustix::buffer::spare_capacity(&mut buffer)) {
-                    Ok((read, _)) if read.is_empty() => return,
-                    Ok(_) => {
+                match read_chunk(pipe.get_ref(), &mut buffer) {
+                    Ok(0) => return,
+                    Ok(n) => {
                         if write_all(&out, &buffer).await.is_err() {
                             return;
                         }
-                        count.fetch_add(buffer.len() as u64, Ordering::Relaxed);
+                        count.fetch_add(n as u64, Ordering::Relaxed);
                     }
-                    Err(Errno::AGAIN) => ready.clear_ready(),
+                    Err(e) if e.kind() == io::ErrorKind::WouldBlock => ready.clear_ready(),
                     Err(_) => return,
                 }
             }
@@ -93,6 +95,13 @@ pub(super) async fn to_fd(pipe: Pipe, out: OwnedFd, count: Arc<AtomicU64>) {
             Err(_) => return,
         }
     }
+}
+
+/// Reads what is there, at most a chunk, in place of what the buffer held.
+fn read_chunk(fd: &OwnedFd, buffer: &mut Vec<u8>) -> io::Result<usize> {
+    buffer.clear();
+    buffer.reserve(CHUNK);
+    Ok(rustix::io::read(fd, rustix::buffer::spare_capacity(buffer))?)
 }
 
 fn move_chunk(from: &OwnedFd, to: &OwnedFd) -> rustix::io::Result<usize> {
@@ -130,19 +139,13 @@ async fn write_all(out: &Result<AsyncFd<OwnedFd>, OwnedFd>, mut bytes: &[u8]) ->
 
 /// Feeds a descriptor of the caller's to the box, as far as the box reads.
 pub(super) async fn from_fd(input: OwnedFd, pipe: Pipe) {
-    let input = AsyncFd::with_interest(input, Interest::READABLE).map_err(|e| e.into_parts().0);
+    let input = watch(input, Interest::READABLE).map_err(|(fd, _)| fd);
     let pipe = Ok(pipe);
-    let mut buffer = BytesMut::new();
+    let mut buffer = Vec::new();
     loop {
-        buffer.clear();
-        buffer.reserve(CHUNK / 4);
-        let mut read = |fd: &OwnedFd| {
-            let (read, _) = rustix::io::read(fd, rustix::buffer::spare_capacity(&mut buffer))?;
-            Ok(read.len())
-        };
         let read = match &input {
-            Ok(fd) => fd.async_io(Interest::READABLE, read).await,
-            Err(fd) => read(fd),
+            Ok(fd) => fd.async_io(Interest::READABLE, |fd| read_chunk(fd, &mut buffer)).await,
+            Err(fd) => read_chunk(fd, &mut buffer),
         };
         match read {
             Ok(0) | Err(_) => return,
