@@ -19,8 +19,12 @@ pub mod types;
 
 mod authorize;
 mod request;
+mod spelling;
+mod toml_text;
 
 pub use authorize::{Denial, Grant, GrantedStage, authorize};
 pub use plan::Plan;
 pub use profile::Profile;
-pub use request::{Argv, Locale, MOST_STAGES, Program, Request, RequestError, Stages};
+pub use request::{
+    Argv, Locale, MOST_ARGV_BYTES, MOST_STAGES, Program, Request, RequestError, Stages,
+};

@@ -116,12 +116,21 @@ impl Program {
                 .map_err(|_| bad("its path contains a `.`, `..` or empty component"));
         }
         if text.contains('/') {
-            return Err(bad("a relative path means nothing in the box; give a bare name or an absolute path"));
+            return Err(bad(
+                "a relative path means nothing in the box; give a bare name or an absolute path",
+            ));
         }
         if matches!(text, "." | "..") {
             return Err(bad("it is a directory"));
         }
         Ok(Self::Bare(text.to_owned()))
+    }
+}
+
+impl std::str::FromStr for Program {
+    type Err = RequestError;
+    fn from_str(text: &str) -> Result<Self, RequestError> {
+        Self::new(text)
     }
 }
 
@@ -149,7 +158,9 @@ impl Locale {
     pub fn from_env<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let mut kept: Vec<(EnvName, String)> = Vec::new();
         for (name, value) in variables {
-            let Ok(env_name) = name.parse::<EnvName>() else { continue };
+            let Ok(env_name) = name.parse::<EnvName>() else {
+                continue;
+            };
             if !is_plain(name, value) {
                 continue;
             }
@@ -168,7 +179,9 @@ impl Locale {
 fn is_plain(name: &str, value: &str) -> bool {
     let all = |extra: &[u8]| {
         (1..=64).contains(&value.len())
-            && value.bytes().all(|b| b.is_ascii_alphanumeric() || extra.contains(&b))
+            && value
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || extra.contains(&b))
     };
     match name {
         "COLUMNS" | "LINES" => value.parse::<u16>().is_ok_and(|n| n > 0),

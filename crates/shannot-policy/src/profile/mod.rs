@@ -9,18 +9,33 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::types::{AbsPath, ByteSize, EnvName, ProfileName, Timeout};
 
 mod command;
+mod env;
+mod error;
 mod glob;
 mod hidden;
 mod legacy;
+mod legacy_args;
 mod parse;
+mod rules;
+mod stated;
 mod tighten;
 
-pub use command::{Command, CommandPattern, Matcher, OptionName, Rule, Syntax};
-pub use glob::{Glob, PathPattern, PatternError};
+pub use command::{
+    BOX_PATH, Command, CommandPattern, CommandPatternError, Example, Matcher, Operands, OptionName,
+    OptionNameError, Rule, Syntax,
+};
+pub use error::ProfileError;
+pub use glob::{
+    Anchor, Component, Glob, LONGEST_PATTERN, MOST_COMPONENTS, PathPattern, PatternError,
+};
 pub use hidden::HIDDEN_BY_DEFAULT;
 pub use legacy::{Converted, FieldNote};
-pub use parse::ProfileError;
-pub use tighten::TightenError;
+pub use parse::{Examples, Lookup};
+pub use rules::Offence;
+pub use stated::{LARGEST_PROFILE, MOST_COMMANDS, Stated};
+pub use tighten::tighten;
+
+pub(crate) use rules::shown;
 
 /// A checked policy.
 #[derive(Debug, Clone, PartialEq)]
@@ -76,7 +91,8 @@ pub struct View {
 }
 
 /// Whose processes `/proc` shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Processes {
     /// The box's own.
     Own,
@@ -85,7 +101,8 @@ pub enum Processes {
 }
 
 /// What of the network shows. Nothing can be sent in either case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Network {
     /// No socket of any kind.
     None,
@@ -131,7 +148,8 @@ impl Limits {
 }
 
 /// Which of two usable tiers is better, where the user has no root.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Prefer {
     /// More walls: user namespaces before Landlock only.
     Isolation,
@@ -140,7 +158,7 @@ pub enum Prefer {
 }
 
 /// How much a host lets an engine enforce. Ordered from the strongest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Deserialize)]
 pub enum Tier {
     /// Root: namespaces without a user namespace, an unused uid, no capability.
     T1,
