@@ -358,7 +358,7 @@ fn environment<'a>(
 ) -> Vec<(String, String)> {
     let mut env = std::collections::BTreeMap::new();
     env.insert("HOME".to_owned(), "/".to_owned());
-    env.insert("PATH".to_owned(), BOX_PATH.join(":"));
+    env.insert("PATH".to_owned(), BOX_PATH.to_owned());
     env.extend(locale.map(|(n, v)| (n.to_owned(), v.to_owned())));
     env.extend(profile.env.iter().map(|(n, v)| (n.as_str().to_owned(), v.clone())));
     env.into_iter().collect()
