@@ -135,11 +135,12 @@ pub fn authorize(profile: &Arc<Profile>, request: Request) -> Result<Grant, Deni
                 .stages
                 .as_slice()
                 .first()
-                .map_or_else(String::new, shown_program),
+                .map(shown_program)
+                .unwrap_or_default(),
             word: None,
-            profile: profile.name.to_string(),
-            rule: "name".to_owned(),
-            why: format!("the request names the profile `{asked}`"),
+            profile: profile.name.as_str().into(),
+            rule: "name".into(),
+            why: format!("the request names the profile `{asked}`").into(),
             hint: None,
         });
     }
@@ -176,12 +177,7 @@ pub(crate) fn find_command(profile: &Profile, argv: &Argv) -> Result<usize, Deni
         .position(|command| command.is_for(&argv.program))
     else {
         let hint = hint_for_program(profile, &argv.program);
-        return Err(denial(
-            "commands".to_owned(),
-            "no command allows it",
-            None,
-            hint,
-        ));
+        return Err(denial("commands", "no command allows it", None, hint));
     };
     let command = &profile.commands[at];
     match command.check(&argv.args) {

@@ -30,13 +30,10 @@ pub(super) fn run(run: &RunSpec, report: &Reporter) -> ! {
         *pid = report.need(Step::StartStage, sys::start_stage(&call, &mut stack));
     }
     let ended = report.need(Step::Signals, sys::signalfd(SIGCHLD_BIT));
-    let (low, high) = if run.control < run.status {
-        (run.control, run.status)
-    } else {
-        (run.status, run.control)
-    };
+    let mut keep = [run.control, run.status, ended];
+    keep.sort_unstable();
     // The commands have their own copies of all else.
-    super::enter::close_all_but(&[low, high, ended]);
+    super::enter::close_all_but(&keep);
     let in_pid_namespace = run.prepared.init_domain.is_none();
     if in_pid_namespace {
         // All that is still needed is to signal commands that have another uid.

@@ -21,7 +21,7 @@ use super::landlock::{self, Rule};
 use super::program::{self, Resolved};
 use super::report;
 use super::spec::{
-    BoxSpec, IdentitySpec, MaskKind, MountStep, ProgramSpec, Rlimit, StageSpec, UserMap,
+    BoxSpec, IdentitySpec, MountStep, ProgramSpec, Rlimit, StageSpec, UserMap,
 };
 use super::sys::StringArray;
 use crate::enforcement::{Enforcement, Engine};

@@ -163,9 +163,10 @@ impl Prepared {
         let mut kind = Kind::Direct(children);
         let (_, status) = pipes.parent_ends();
         let mut record = [0u8; Record::BYTES];
-        // Every child has executed or ended by now: what is in the pipe is all there will be.
+        // Every child has executed or ended by now: what is in the pipe is all there will be. It
+        // need not be closed yet, for execve returns to us before it closes descriptors.
         let failure = match rustix::io::read(&status, &mut record) {
-            Ok(0) => return Ok(kind),
+            Ok(0) | Err(rustix::io::Errno::AGAIN) => return Ok(kind),
             Ok(_) => match Record::from_bytes(record) {
                 Some(Record::Failed { stage, step, errno }) => {
                     self.failed(stage, step, Errno(errno))
