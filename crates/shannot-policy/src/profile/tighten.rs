@@ -315,7 +315,7 @@ impl Narrowing<'_> {
         else {
             return Err(self.wider(key, &path, format!("this adds `{pattern}`")));
         };
-        self.check_same(keys, base, &path)?;
+        self.check_same(key.span().start, keys, base, &path)?;
         let layer = base
             .rules
             .iter()
@@ -357,6 +357,7 @@ impl Narrowing<'_> {
     /// How a command line is read decides what the rules of `base` see.
     fn check_same(
         &self,
+        place: usize,
         keys: &CommandKeys,
         base: &Command,
         path: &str,
@@ -384,7 +385,7 @@ impl Narrowing<'_> {
             let Some(stated) = stated else { continue };
             let names: Vec<&OptionName> = stated.iter().map(|name| &name.get_ref().0).collect();
             if names.len() != own.len() || !own.iter().all(|name| names.contains(&name)) {
-                let at = stated.first().map_or(0, |first| first.span().start);
+                let at = stated.first().map_or(place, |first| first.span().start);
                 return differs(at, name);
             }
         }
