@@ -15,10 +15,8 @@ fn profile(commands: &str) -> Arc<Profile> {
 }
 
 fn ask_as(name: &str, profile: &Arc<Profile>, lines: &[&str]) -> Result<Grant, Denial> {
-    let stages = lines
-        .iter()
-        .map(|line| Argv::from_words(shlex::split(line).unwrap()).unwrap())
-        .collect();
+    let stages =
+        lines.iter().map(|line| Argv::from_words(shlex::split(line).unwrap()).unwrap()).collect();
     let request = Request {
         profile: name.parse().unwrap(),
         stages: Stages::new(stages).unwrap(),
@@ -75,9 +73,7 @@ fn programs_match_by_name_by_the_box_path_or_as_written() {
         ("/opt/bin/a/b", Some("/opt/bin/*")),
         ("/opt/bin", None),
     ] {
-        let granted = ask(&profile, &[program])
-            .ok()
-            .map(|grant| grant.stages()[0].key());
+        let granted = ask(&profile, &[program]).ok().map(|grant| grant.stages()[0].key());
         assert_eq!(granted.as_deref(), key, "{program}");
     }
 }
@@ -88,13 +84,8 @@ fn a_grant_names_the_command_and_the_program_of_each_stage() {
     let grant = ask(&profile, &["awk 1 /etc/hosts", "ls -l"]).unwrap();
     assert_eq!(grant.request().stages.as_slice().len(), 2);
     assert_eq!(grant.profile().name.as_str(), "minimal");
-    let [awk, ls] = grant.stages() else {
-        panic!("two stages")
-    };
-    assert_eq!(
-        (awk.key().as_str(), awk.command().about.as_str()),
-        ("awk", "Awk.")
-    );
+    let [awk, ls] = grant.stages() else { panic!("two stages") };
+    assert_eq!((awk.key().as_str(), awk.command().about.as_str()), ("awk", "Awk."));
     assert_eq!(awk.program(), Program::new("/usr/bin/mawk").unwrap());
     assert_eq!(awk.argv().program, Program::new("awk").unwrap());
     assert_eq!(ls.program(), Program::new("ls").unwrap());
@@ -138,17 +129,11 @@ fn a_denial_says_what_why_and_where() {
         ),
     ] {
         let denial = ask(&profile, lines).unwrap_err();
-        assert_eq!(
-            (denial.to_string().as_str(), denial.hint.as_deref()),
-            (told, hint)
-        );
+        assert_eq!((denial.to_string().as_str(), denial.hint.as_deref()), (told, hint));
     }
     let empty = self::profile("");
     let denial = ask(&empty, &["ls"]).unwrap_err();
-    assert_eq!(
-        denial.hint.as_deref(),
-        Some("this profile allows no command")
-    );
+    assert_eq!(denial.hint.as_deref(), Some("this profile allows no command"));
 }
 
 #[test]

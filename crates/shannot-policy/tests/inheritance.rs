@@ -12,21 +12,13 @@ fn parse_over(parents: &[&Profile], text: &str) -> Result<Profile, ProfileError>
     let text = format!("version = 1\nname = \"t\"\n{text}");
     Profile::parse(&text, "t.toml", Examples::Check, &|name: &ProfileName| {
         let found = parents.iter().find(|parent| parent.name == *name);
-        found
-            .map(|parent| Arc::new((*parent).clone()))
-            .ok_or(format!("`{name}` is unknown"))
+        found.map(|parent| Arc::new((*parent).clone())).ok_or(format!("`{name}` is unknown"))
     })
 }
 
 fn named(name: &str, text: &str) -> Profile {
     let text = format!("version = 1\nname = \"{name}\"\n{text}");
-    Profile::parse(
-        &text,
-        "p.toml",
-        Examples::Check,
-        &|_| Err("none".to_owned()),
-    )
-    .unwrap()
+    Profile::parse(&text, "p.toml", Examples::Check, &|_| Err("none".to_owned())).unwrap()
 }
 
 fn path(text: &str) -> AbsPath {
@@ -34,37 +26,22 @@ fn path(text: &str) -> AbsPath {
 }
 
 fn hides(profile: &Profile, text: &str) -> bool {
-    profile
-        .paths
-        .hide
-        .iter()
-        .any(|pattern| pattern.as_str() == text)
+    profile.paths.hide.iter().any(|pattern| pattern.as_str() == text)
 }
 
 #[test]
 fn commands_are_inherited_by_key_and_replaced_whole() {
-    let one = named(
-        "one",
-        "[commands.a]\nabout = \"a of one\"\n[commands.b]\nabout = \"b of one\"",
-    );
-    let two = named(
-        "two",
-        "[commands.b]\nabout = \"b of two\"\n[commands.\"/z\"]\nabout = \"z\"",
-    );
+    let one =
+        named("one", "[commands.a]\nabout = \"a of one\"\n[commands.b]\nabout = \"b of one\"");
+    let two = named("two", "[commands.b]\nabout = \"b of two\"\n[commands.\"/z\"]\nabout = \"z\"");
     let child = parse_over(
         &[&one, &two],
         "extends = [\"one\", \"two\"]\nwithout = [\"/z\"]\n[commands.a]\nabout = \"own\"\nforks = true",
     )
     .unwrap();
-    let told: Vec<(String, &str)> = child
-        .commands
-        .iter()
-        .map(|c| (c.pattern.to_string(), c.about.as_str()))
-        .collect();
-    assert_eq!(
-        told,
-        [("a".to_owned(), "own"), ("b".to_owned(), "b of two")]
-    );
+    let told: Vec<(String, &str)> =
+        child.commands.iter().map(|c| (c.pattern.to_string(), c.about.as_str())).collect();
+    assert_eq!(told, [("a".to_owned(), "own"), ("b".to_owned(), "b of two")]);
 }
 
 #[test]
@@ -93,10 +70,8 @@ fn a_parent_that_only_brings_commands_changes_nothing_else() {
          [paths]\nread = [\"/var\"]\nscratch = [\"/tmp\"]\nhide_other_homes = false\n\
          [limits]\nwall = \"2m\"\n[env]\nA = \"1\"\nB = \"1\"",
     );
-    let mixin = named(
-        "mixin",
-        "[commands.a]\nabout = \"a\"\n[limits]\ncpu = \"5s\"\n[env]\nB = \"2\"",
-    );
+    let mixin =
+        named("mixin", "[commands.a]\nabout = \"a\"\n[limits]\ncpu = \"5s\"\n[env]\nB = \"2\"");
     let child = parse_over(
         &[&wide, &mixin],
         "extends = [\"wide\", \"mixin\"]\nroot_reads = false\n[env]\nC = \"3\"",
@@ -111,21 +86,14 @@ fn a_parent_that_only_brings_commands_changes_nothing_else() {
         (child.limits.wall.to_string(), child.limits.cpu.to_string()),
         ("2m".into(), "5s".into())
     );
-    let env: Vec<(&str, &str)> = child
-        .env
-        .iter()
-        .map(|(n, v)| (n.as_str(), v.as_str()))
-        .collect();
+    let env: Vec<(&str, &str)> = child.env.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
     assert_eq!(env, [("A", "1"), ("B", "2"), ("C", "3")]);
     assert_eq!(child.description, "");
 }
 
 #[test]
 fn hides_unite_and_what_one_parent_shows_another_still_hides() {
-    let shows = named(
-        "shows",
-        "[paths]\nshow = [\"/etc/ssl/private\"]\nhide = [\"/a\"]",
-    );
+    let shows = named("shows", "[paths]\nshow = [\"/etc/ssl/private\"]\nhide = [\"/a\"]");
     let hides_it = named("hides", "[paths]\nhide = [\"/b\"]");
     let alone = parse_over(&[&shows], "extends = [\"shows\"]").unwrap();
     assert!(!hides(&alone, "/etc/ssl/private") && hides(&alone, "/a"));

@@ -103,13 +103,7 @@ fn what_looks_like_the_end_of_options_may_be_the_value_of_an_unknown_one() {
         flags = ["-n", "--count"]
         rules = [{ deny_options = ["-f", "--file"], why = "w" }]
         "#,
-        &[
-            "grep -n -- -f",
-            "grep -e -- -- -f",
-            "grep -e -f x",
-            "grep --count -- -f",
-            "grep -e-- x",
-        ],
+        &["grep -n -- -f", "grep -e -- -- -f", "grep -e -f x", "grep --count -- -f", "grep -e-- x"],
         &[
             // `-A` takes a value that the profile does not know of: here it is `--`.
             ("-f", "grep -A -- -f/etc/x"),
@@ -136,10 +130,7 @@ fn an_exact_option_that_the_command_names_is_no_abbreviation() {
         rules = [{ deny_options = ["--compress-program"], why = "w" }]
         "#,
         &["tar --compress", "tar --compress=x", "tar --compressed"],
-        &[
-            ("--compres", "tar --compres"),
-            ("--compress-", "tar --compress-=x"),
-        ],
+        &[("--compres", "tar --compres"), ("--compress-", "tar --compress-=x")],
     );
 }
 
@@ -196,13 +187,7 @@ fn posix_options_end_at_the_first_operand() {
         flags = ["-q"]
         rules = [{ deny_options = ["-x"], why = "w" }]
         "#,
-        &[
-            "nice -n 5 cmd -x",
-            "nice cmd -x",
-            "nice -- -x",
-            "nice -q cmd -x",
-            "nice - -x",
-        ],
+        &["nice -n 5 cmd -x", "nice cmd -x", "nice -- -x", "nice -q cmd -x", "nice - -x"],
         &[
             ("-x", "nice -x cmd"),
             ("-x", "nice -n 5 -x cmd"),
@@ -300,12 +285,7 @@ fn operand_sequences_hold_in_every_reading() {
         rules = [{ deny_operands = ["* add **", "netns **", "-b *", ""], why = "w" }]
         "#,
         &["ip addr", "ip addr show", "ip -b", "ip --"],
-        &[
-            ("addr", "ip addr add 1.2.3.4"),
-            ("netns", "ip netns"),
-            ("-b", "ip -b file"),
-            ("", "ip"),
-        ],
+        &[("addr", "ip addr add 1.2.3.4"), ("netns", "ip netns"), ("-b", "ip -b file"), ("", "ip")],
     );
 }
 
@@ -356,26 +336,12 @@ fn words_that_are_not_text_are_held_against_rules_too() {
         "#,
     )
     .unwrap();
-    let refused: &[&[u8]] = &[
-        b"-\xffx",
-        b"--long=\xff",
-        b"--lo",
-        b"\xffsecret\xfe",
-        b"-\xe2\x28x",
-    ];
+    let refused: &[&[u8]] = &[b"-\xffx", b"--long=\xff", b"--lo", b"\xffsecret\xfe", b"-\xe2\x28x"];
     for word in refused {
-        assert!(
-            ask(&profile, vec![b"cat", *word]).is_err(),
-            "{}",
-            word.escape_ascii()
-        );
+        assert!(ask(&profile, vec![b"cat", *word]).is_err(), "{}", word.escape_ascii());
     }
     for word in [b"\xff\xfe".as_slice(), b"-\xff", b"--\xff"] {
-        assert!(
-            ask(&profile, vec![b"cat", word]).is_ok(),
-            "{}",
-            word.escape_ascii()
-        );
+        assert!(ask(&profile, vec![b"cat", word]).is_ok(), "{}", word.escape_ascii());
     }
 }
 
@@ -387,10 +353,7 @@ fn a_denial_shows_hostile_words_short_and_inert() {
     let word = format!("\x1b]0;pwned\x07\u{202e}{}", "x".repeat(131_000));
     let denial = ask(&profile, vec!["cat".to_owned(), word]).unwrap_err();
     let shown = denial.to_string();
-    assert!(
-        shown.len() < 300 && shown.chars().all(|c| !c.is_control()),
-        "{shown:?}"
-    );
+    assert!(shown.len() < 300 && shown.chars().all(|c| !c.is_control()), "{shown:?}");
     assert!(!shown.contains('\u{202e}'), "{shown:?}");
 }
 
@@ -409,24 +372,14 @@ fn long_command_lines_are_read_in_linear_time() {
     )
     .unwrap();
     let started = std::time::Instant::now();
-    for unit in [
-        ["-u", "o"],
-        ["-u", "-v"],
-        ["--", "--"],
-        ["o", "o"],
-        ["--d", "-v"],
-    ] {
+    for unit in [["-u", "o"], ["-u", "-v"], ["--", "--"], ["o", "o"], ["--d", "-v"]] {
         let mut words = vec!["x"];
         words.extend(unit.iter().cycle().take(200_000));
         let _verdict = ask(&profile, words);
     }
     let cluster = format!("-{}", "u".repeat(131_000));
     let _verdict = ask(&profile, vec!["x", &cluster]);
-    assert!(
-        started.elapsed() < std::time::Duration::from_secs(20),
-        "{:?}",
-        started.elapsed()
-    );
+    assert!(started.elapsed() < std::time::Duration::from_secs(20), "{:?}", started.elapsed());
 }
 
 #[test]
@@ -444,10 +397,7 @@ fn all_rules_must_pass_and_the_first_that_does_not_is_named() {
         "#,
     )
     .unwrap();
-    assert_eq!(
-        &*ask(&profile, vec!["x", "b", "-a"]).unwrap_err().rule,
-        "commands.x.rules[0]"
-    );
+    assert_eq!(&*ask(&profile, vec!["x", "b", "-a"]).unwrap_err().rule, "commands.x.rules[0]");
     let denial = ask(&profile, vec!["x", "b"]).unwrap_err();
     assert_eq!(
         denial.to_string(),

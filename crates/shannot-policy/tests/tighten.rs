@@ -98,14 +98,7 @@ fn what_is_stated_narrows() {
     assert_eq!(profile.limits.memory, ByteSize::mib(64));
     assert_eq!(profile.commands, base().commands);
     assert_eq!(profile.description, "Ours.");
-    let last: Vec<&str> = profile
-        .paths
-        .hide
-        .iter()
-        .rev()
-        .take(2)
-        .map(|p| p.as_str())
-        .collect();
+    let last: Vec<&str> = profile.paths.hide.iter().rev().take(2).map(|p| p.as_str()).collect();
     // The scratch directory that goes must not show the host's own.
     assert_eq!(last, ["/var/t\\\\p", "/var/log/private"]);
 }
@@ -124,14 +117,8 @@ fn what_would_widen_is_refused_by_key() {
         ("[paths]\nread = [\"/var\", \"/vari\"]", "paths.read"),
         ("[paths]\nshow = [\"/etc/shadow\"]", "paths.show"),
         ("[paths]\nscratch = [\"/tmp/x\"]", "paths.scratch"),
-        (
-            "[paths]\nhide_other_homes = false",
-            "paths.hide_other_homes",
-        ),
-        (
-            "[paths]\nnetwork_filesystems = true",
-            "paths.network_filesystems",
-        ),
+        ("[paths]\nhide_other_homes = false", "paths.hide_other_homes"),
+        ("[paths]\nnetwork_filesystems = true", "paths.network_filesystems"),
         ("[env]\nA = \"2\"", "env.A"),
         ("[env]\nB = \"1\"", "env.B"),
         ("[limits]\nwall = \"11s\"", "limits.wall"),
@@ -141,32 +128,14 @@ fn what_would_widen_is_refused_by_key() {
         ("[limits]\nscratch = \"65MiB\"", "limits.scratch"),
         ("[limits]\noutput = \"17MiB\"", "limits.output"),
         ("[commands.awk]\nabout = \"x\"", "commands.awk"),
-        (
-            "[commands.\"/usr/*\"]\nabout = \"x\"",
-            "commands.\"/usr/*\"",
-        ),
+        ("[commands.\"/usr/*\"]\nabout = \"x\"", "commands.\"/usr/*\""),
         ("[commands.find]\nprogram = \"/x\"", "commands.find.program"),
-        (
-            "[commands.find]\nsyntax = \"plain\"",
-            "commands.find.syntax",
-        ),
-        (
-            "[commands.find]\nvalued = [\"-name\", \"-exec\"]",
-            "commands.find.valued",
-        ),
+        ("[commands.find]\nsyntax = \"plain\"", "commands.find.syntax"),
+        ("[commands.find]\nvalued = [\"-name\", \"-exec\"]", "commands.find.valued"),
         ("[commands.find]\nvalued = []", "commands.find.valued"),
-        (
-            "[commands.find]\nflags = [\"-exec\"]",
-            "commands.find.flags",
-        ),
-        (
-            "[commands.find]\nspawns = [\"a\", \"c\"]",
-            "commands.find.spawns",
-        ),
-        (
-            "[commands.find]\nkernel_log = true",
-            "commands.find.kernel_log",
-        ),
+        ("[commands.find]\nflags = [\"-exec\"]", "commands.find.flags"),
+        ("[commands.find]\nspawns = [\"a\", \"c\"]", "commands.find.spawns"),
+        ("[commands.find]\nkernel_log = true", "commands.find.kernel_log"),
         ("[commands.tar]\nforks = true", "commands.tar.forks"),
     ] {
         let error = narrow(text).expect_err(text);
@@ -174,10 +143,7 @@ fn what_would_widen_is_refused_by_key() {
         assert!(error.line() >= 3, "{text}: {error}");
     }
     let other = Stated::parse("version = 1\nname = \"e\"", "l.toml").unwrap();
-    assert_eq!(
-        tighten(&base(), &other, Examples::Check).unwrap_err().key(),
-        Some("name")
-    );
+    assert_eq!(tighten(&base(), &other, Examples::Check).unwrap_err().key(), Some("name"));
 }
 
 #[test]
@@ -195,17 +161,10 @@ fn listed_commands_remain_with_the_rules_of_both() {
         "#,
     )
     .unwrap();
-    let keys: Vec<String> = profile
-        .commands
-        .iter()
-        .map(|c| c.pattern.to_string())
-        .collect();
+    let keys: Vec<String> = profile.commands.iter().map(|c| c.pattern.to_string()).collect();
     assert_eq!(keys, ["find", "tar"]);
     let find = &profile.commands[0];
-    assert_eq!(
-        (find.rules.len(), find.spawns.len(), find.forks),
-        (2, 1, false)
-    );
+    assert_eq!((find.rules.len(), find.spawns.len(), find.forks), (2, 1, false));
     assert_eq!(find.about, "Find files.");
     assert!(allows(&profile, "find / -name x"));
     assert!(!allows(&profile, "find / -exec id ;") && !allows(&profile, "find / -newer x"));
@@ -247,11 +206,7 @@ fn what_added_rules_name_does_not_change_how_the_others_read() {
         "#,
     )
     .unwrap();
-    for line in [
-        "tar --compress=sh list",
-        "tar --compress list",
-        "tar -x list create",
-    ] {
+    for line in ["tar --compress=sh list", "tar --compress list", "tar -x list create"] {
         assert!(!allows(&base(), line), "{line}");
         assert!(!allows(&profile, line), "{line}");
     }
@@ -260,12 +215,7 @@ fn what_added_rules_name_does_not_change_how_the_others_read() {
     // A second narrowing cannot do to the first what the first could not do to the base.
     let text = "version = 1\nname = \"d\"\n[commands.tar]\n\
                 rules = [{ deny_words = [\"z\"], why = \"w\" }]";
-    let twice = tighten(
-        &profile,
-        &Stated::parse(text, "l").unwrap(),
-        Examples::Check,
-    )
-    .unwrap();
+    let twice = tighten(&profile, &Stated::parse(text, "l").unwrap(), Examples::Check).unwrap();
     assert_eq!(twice.commands[0].rules.last().unwrap().layer, 2);
 }
 

@@ -11,17 +11,11 @@ impl Stated {
     pub(super) fn check_examples(&self, profile: &Profile) -> Result<(), ProfileError> {
         for (key, keys) in self.file.commands.iter().flatten() {
             let Text(Key(pattern)) = key.get_ref();
-            let found = profile
-                .commands
-                .iter()
-                .position(|command| command.pattern == *pattern);
+            let found = profile.commands.iter().position(|command| command.pattern == *pattern);
             let Some(command) = found else { continue };
             let stated = keys.rules.as_deref().unwrap_or_default();
             // A profile that tightens adds its rules behind those that it found.
-            let first = profile.commands[command]
-                .rules
-                .len()
-                .saturating_sub(stated.len());
+            let first = profile.commands[command].rules.len().saturating_sub(stated.len());
             for (at, rule) in stated.iter().enumerate() {
                 let path = format!("{}.rules[{at}].examples", command_path(pattern));
                 for example in &rule.get_ref().examples.allow {
@@ -39,9 +33,7 @@ impl Stated {
 }
 
 fn check_allowed(profile: &Profile, command: usize, example: &str) -> Result<(), String> {
-    let argv = Example::new(example)
-        .argv()
-        .map_err(|e| format!("`{example}`: {e}"))?;
+    let argv = Example::new(example).argv().map_err(|e| format!("`{example}`: {e}"))?;
     match find_command(profile, &argv) {
         Ok(found) if found == command => Ok(()),
         Ok(found) => {
@@ -53,19 +45,12 @@ fn check_allowed(profile: &Profile, command: usize, example: &str) -> Result<(),
 }
 
 fn check_denied(command: &Command, rule: usize, example: &str) -> Result<(), String> {
-    let argv = Example::new(example)
-        .argv()
-        .map_err(|e| format!("`{example}`: {e}"))?;
+    let argv = Example::new(example).argv().map_err(|e| format!("`{example}`: {e}"))?;
     if !command.is_for(&argv.program) {
-        return Err(format!(
-            "`{example}` is not for the command `{}`",
-            command.pattern
-        ));
+        return Err(format!("`{example}` is not for the command `{}`", command.pattern));
     }
     match command.check_rule(rule, &argv.args) {
         Err(_) => Ok(()),
-        Ok(()) => Err(format!(
-            "`{example}` should be denied by this rule, but it passes"
-        )),
+        Ok(()) => Err(format!("`{example}` should be denied by this rule, but it passes")),
     }
 }
