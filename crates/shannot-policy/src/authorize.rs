@@ -99,14 +99,7 @@ pub struct Denial {
 
 impl fmt::Display for Denial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            program,
-            word,
-            profile,
-            rule,
-            why,
-            ..
-        } = self;
+        let Self { program, word, profile, rule, why, .. } = self;
         match (word, &**rule) {
             (_, "commands" | "name") => write!(f, "`{program}` may not run: {why}")?,
             (Some(word), _) => write!(f, "`{program}` may not be given `{word}`: {why}")?,
@@ -131,12 +124,7 @@ pub fn authorize(profile: &Arc<Profile>, request: Request) -> Result<Grant, Deni
         let asked = &request.profile;
         return Err(Denial {
             stage: 0,
-            program: request
-                .stages
-                .as_slice()
-                .first()
-                .map(shown_program)
-                .unwrap_or_default(),
+            program: request.stages.as_slice().first().map(shown_program).unwrap_or_default(),
             word: None,
             profile: profile.name.as_str().into(),
             rule: "name".into(),
@@ -147,17 +135,9 @@ pub fn authorize(profile: &Arc<Profile>, request: Request) -> Result<Grant, Deni
     let mut stages = Vec::with_capacity(request.stages.as_slice().len());
     for (stage, argv) in request.stages.as_slice().iter().enumerate() {
         let command = find_command(profile, argv).map_err(|denial| Denial { stage, ..denial })?;
-        stages.push(GrantedStage {
-            argv: argv.clone(),
-            profile: Arc::clone(profile),
-            command,
-        });
+        stages.push(GrantedStage { argv: argv.clone(), profile: Arc::clone(profile), command });
     }
-    Ok(Grant {
-        profile: Arc::clone(profile),
-        request,
-        stages,
-    })
+    Ok(Grant { profile: Arc::clone(profile), request, stages })
 }
 
 /// The index of the command that allows a stage.
@@ -171,11 +151,7 @@ pub(crate) fn find_command(profile: &Profile, argv: &Argv) -> Result<usize, Deni
         why: why.into(),
         hint: hint.map(Into::into),
     };
-    let Some(at) = profile
-        .commands
-        .iter()
-        .position(|command| command.is_for(&argv.program))
-    else {
+    let Some(at) = profile.commands.iter().position(|command| command.is_for(&argv.program)) else {
         let hint = hint_for_program(profile, &argv.program);
         return Err(denial("commands", "no command allows it", None, hint));
     };
@@ -199,36 +175,26 @@ fn hint_for_program(profile: &Profile, program: &Program) -> Option<String> {
     let text = program.to_string();
     let name = text.rsplit('/').next().unwrap_or_default();
     let bare = || {
-        profile
-            .commands
-            .iter()
-            .filter_map(|command| match &command.pattern {
-                CommandPattern::Bare(name) => Some(name.as_str()),
-                CommandPattern::Absolute(_) | CommandPattern::Glob(_) => None,
-            })
+        profile.commands.iter().filter_map(|command| match &command.pattern {
+            CommandPattern::Bare(name) => Some(name.as_str()),
+            CommandPattern::Absolute(_) | CommandPattern::Glob(_) => None,
+        })
     };
     if bare().any(|own| own == name) {
         return Some(format!("`{name}` is allowed by that name"));
     }
-    let place = profile
-        .commands
-        .iter()
-        .find_map(|command| match &command.pattern {
-            CommandPattern::Absolute(path) if path.file_name() == name.as_bytes() => Some(path),
-            _ => None,
-        });
+    let place = profile.commands.iter().find_map(|command| match &command.pattern {
+        CommandPattern::Absolute(path) if path.file_name() == name.as_bytes() => Some(path),
+        _ => None,
+    });
     if let Some(path) = place {
         return Some(format!("`{path}` is allowed"));
     }
     if let Some(near) = nearest(name, bare()) {
         return Some(format!("did you mean `{near}`?"));
     }
-    let all: Vec<String> = profile
-        .commands
-        .iter()
-        .take(12)
-        .map(|c| format!("`{}`", c.pattern))
-        .collect();
+    let all: Vec<String> =
+        profile.commands.iter().take(12).map(|c| format!("`{}`", c.pattern)).collect();
     match (all.len(), profile.commands.len() - all.len()) {
         (0, _) => Some("this profile allows no command".to_owned()),
         (_, 0) => Some(format!("allowed are {}", all.join(", "))),

@@ -97,10 +97,7 @@ impl Program {
     /// (no profile can name such a program).
     pub fn new(bytes: impl Into<Vec<u8>>) -> Result<Self, RequestError> {
         let bytes = bytes.into();
-        let bad = |why| RequestError::Program {
-            program: bytes.escape_ascii().to_string(),
-            why,
-        };
+        let bad = |why| RequestError::Program { program: bytes.escape_ascii().to_string(), why };
         if bytes.is_empty() {
             return Err(bad("it is empty"));
         }
@@ -179,9 +176,7 @@ impl Locale {
 fn is_plain(name: &str, value: &str) -> bool {
     let all = |extra: &[u8]| {
         (1..=64).contains(&value.len())
-            && value
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || extra.contains(&b))
+            && value.bytes().all(|b| b.is_ascii_alphanumeric() || extra.contains(&b))
     };
     match name {
         "COLUMNS" | "LINES" => value.parse::<u16>().is_ok_and(|n| n > 0),

@@ -108,10 +108,7 @@ impl AbsPath {
             return Ok(Self(bytes));
         }
         let rest = rest.strip_suffix(b"/").unwrap_or(rest);
-        if rest
-            .split(|b| *b == b'/')
-            .any(|c| matches!(c, b"" | b"." | b".."))
-        {
+        if rest.split(|b| *b == b'/').any(|c| matches!(c, b"" | b"." | b"..")) {
             return Err(TypeError::NotNormal(shown()));
         }
         let len = rest.len() + 1;
@@ -133,10 +130,7 @@ impl AbsPath {
     /// lie below `/home`).
     pub fn is_within(&self, other: &AbsPath) -> bool {
         other.0 == b"/"
-            || self
-                .0
-                .strip_prefix(other.0.as_slice())
-                .is_some_and(|r| r.is_empty() || r[0] == b'/')
+            || self.0.strip_prefix(other.0.as_slice()).is_some_and(|r| r.is_empty() || r[0] == b'/')
     }
 
     /// The last component; empty for `/`.
@@ -203,11 +197,7 @@ impl FromStr for ProfileName {
         let ok = s.len() <= 64
             && s.bytes().next().is_some_and(plain)
             && s.bytes().all(|b| plain(b) || b"-_.".contains(&b));
-        if ok {
-            Ok(Self(s.to_owned()))
-        } else {
-            Err(TypeError::ProfileName(s.to_owned()))
-        }
+        if ok { Ok(Self(s.to_owned())) } else { Err(TypeError::ProfileName(s.to_owned())) }
     }
 }
 
@@ -225,16 +215,9 @@ impl EnvName {
 impl FromStr for EnvName {
     type Err = TypeError;
     fn from_str(s: &str) -> Result<Self, TypeError> {
-        let ok = s
-            .bytes()
-            .next()
-            .is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
+        let ok = s.bytes().next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
             && s.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-        if ok {
-            Ok(Self(s.to_owned()))
-        } else {
-            Err(TypeError::EnvName(s.to_owned()))
-        }
+        if ok { Ok(Self(s.to_owned())) } else { Err(TypeError::EnvName(s.to_owned())) }
     }
 }
 

@@ -105,9 +105,7 @@ impl Command {
 /// Whether the program lies in one of the directories of [`BOX_PATH`].
 pub(super) fn is_on_box_path(path: &AbsPath) -> bool {
     let parent = path.parent();
-    BOX_PATH
-        .split(':')
-        .any(|dir| dir.as_bytes() == parent.as_bytes())
+    BOX_PATH.split(':').any(|dir| dir.as_bytes() == parent.as_bytes())
 }
 
 /// Which programs a [`Command`] is for. Ordered as they are tried.
@@ -329,15 +327,8 @@ impl FromStr for Operands {
         if words.contains(&"**") {
             return Err(PatternError::RestNotLast(source.to_owned()));
         }
-        let words = words
-            .into_iter()
-            .map(str::parse)
-            .collect::<Result<_, _>>()?;
-        Ok(Self {
-            source: source.to_owned(),
-            words,
-            rest,
-        })
+        let words = words.into_iter().map(str::parse).collect::<Result<_, _>>()?;
+        Ok(Self { source: source.to_owned(), words, rest })
     }
 }
 
@@ -387,22 +378,9 @@ mod tests {
         assert_eq!("ls".parse(), Ok(CommandPattern::Bare("ls".into())));
         assert!(matches!("/opt/x".parse(), Ok(CommandPattern::Absolute(_))));
         for glob in ["/usr/bin/*", "systemd-*", "*", "[a-z]*/x"] {
-            assert!(
-                matches!(glob.parse(), Ok(CommandPattern::Glob(_))),
-                "{glob}"
-            );
+            assert!(matches!(glob.parse(), Ok(CommandPattern::Glob(_))), "{glob}");
         }
-        for bad in [
-            "",
-            "bin/ls",
-            "bin/*",
-            "./x",
-            "..",
-            "/usr/../x",
-            "/usr//x",
-            "a\0",
-            "[a",
-        ] {
+        for bad in ["", "bin/ls", "bin/*", "./x", "..", "/usr/../x", "/usr//x", "a\0", "[a"] {
             assert!(bad.parse::<CommandPattern>().is_err(), "{bad}");
         }
     }

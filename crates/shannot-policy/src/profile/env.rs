@@ -53,18 +53,8 @@ const REFUSED: &[&str] = &[
 ];
 
 /// Beginnings of such variables.
-const REFUSED_PREFIXES: &[&str] = &[
-    "BASH_FUNC_",
-    "DYLD_",
-    "LD_",
-    "LUA_",
-    "MALLOC_",
-    "NODE_",
-    "PERL",
-    "PYTHON",
-    "RUBY",
-    "ZDOT",
-];
+const REFUSED_PREFIXES: &[&str] =
+    &["BASH_FUNC_", "DYLD_", "LD_", "LUA_", "MALLOC_", "NODE_", "PERL", "PYTHON", "RUBY", "ZDOT"];
 
 /// Pagers only show text; to none of them can be said to run nothing but by these values.
 const PAGERS: &[&str] = &["GIT_PAGER", "MANPAGER", "PAGER", "SYSTEMD_PAGER"];
@@ -75,20 +65,14 @@ const PAGERS: &[&str] = &["GIT_PAGER", "MANPAGER", "PAGER", "SYSTEMD_PAGER"];
 /// What is wrong, as a fragment that follows the variable's name.
 pub(super) fn check(name: &EnvName, value: &str) -> Result<(), String> {
     let name = name.as_str();
-    if REFUSED.contains(&name)
-        || REFUSED_PREFIXES
-            .iter()
-            .any(|prefix| name.starts_with(prefix))
-    {
+    if REFUSED.contains(&name) || REFUSED_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
         return Err(format!(
             "`{name}` is refused: it can make a program run other code, or read its arguments in \
              another way, than what the rules checked"
         ));
     }
     if PAGERS.contains(&name) && !matches!(value, "" | "cat") {
-        return Err(format!(
-            "`{name}` is refused but for \"\" and \"cat\": a pager is a program"
-        ));
+        return Err(format!("`{name}` is refused but for \"\" and \"cat\": a pager is a program"));
     }
     if value.contains('\0') {
         return Err("the value contains a NUL byte".to_owned());

@@ -58,14 +58,7 @@ impl ProfileError {
 
 impl fmt::Display for ProfileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            origin,
-            line,
-            column,
-            key,
-            message,
-            ..
-        } = self;
+        let Self { origin, line, column, key, message, .. } = self;
         write!(f, "{origin}:{line}:{column}: ")?;
         if let Some(key) = key {
             write!(f, "`{key}`: ")?;
@@ -126,10 +119,7 @@ impl Source {
         // Only the display of an error without its input names the keys that lead to it.
         error.set_input(None);
         let shown = error.to_string();
-        let keys = shown
-            .trim_end()
-            .rsplit_once("\nin `")
-            .and_then(|(_, k)| k.strip_suffix('`'));
+        let keys = shown.trim_end().rsplit_once("\nin `").and_then(|(_, k)| k.strip_suffix('`'));
         let found = self.error(at, keys, error.message().trim().replace('\n', ", "));
         self.with_spelling(found)
     }
@@ -138,10 +128,9 @@ impl Source {
     pub(crate) fn with_spelling(&self, error: ProfileError) -> ProfileError {
         let quoted: Vec<&str> = error.message.split('`').skip(1).step_by(2).collect();
         let unknown = ["unknown field `", "unknown variant `"];
-        let (true, Some((word, known))) = (
-            unknown.iter().any(|u| error.message.starts_with(u)),
-            quoted.split_first(),
-        ) else {
+        let (true, Some((word, known))) =
+            (unknown.iter().any(|u| error.message.starts_with(u)), quoted.split_first())
+        else {
             return error;
         };
         let hint = match nearest(word, known.iter().copied()) {

@@ -68,10 +68,7 @@ enum Token {
     Char(char),
     One,
     Many,
-    Set {
-        negated: bool,
-        ranges: Vec<(char, char)>,
-    },
+    Set { negated: bool, ranges: Vec<(char, char)> },
 }
 
 impl Token {
@@ -119,29 +116,14 @@ impl Glob {
 
     /// The text that the pattern stands for, if it stands for exactly one.
     pub fn literal(&self) -> Option<String> {
-        self.tokens
-            .iter()
-            .map(|t| {
-                if let Token::Char(c) = t {
-                    Some(*c)
-                } else {
-                    None
-                }
-            })
-            .collect()
+        self.tokens.iter().map(|t| if let Token::Char(c) = t { Some(*c) } else { None }).collect()
     }
 
     /// The characters that every matching text starts with.
     pub(crate) fn prefix(&self) -> String {
         self.tokens
             .iter()
-            .map_while(|t| {
-                if let Token::Char(c) = t {
-                    Some(*c)
-                } else {
-                    None
-                }
-            })
+            .map_while(|t| if let Token::Char(c) = t { Some(*c) } else { None })
             .collect()
     }
 
@@ -172,17 +154,13 @@ impl FromStr for Glob {
                 '[' => {
                     read_set(&mut rest).ok_or_else(|| PatternError::Bracket(source.to_owned()))?
                 }
-                '\\' => Token::Char(
-                    rest.next()
-                        .ok_or_else(|| PatternError::Escape(source.to_owned()))?,
-                ),
+                '\\' => {
+                    Token::Char(rest.next().ok_or_else(|| PatternError::Escape(source.to_owned()))?)
+                }
                 c => Token::Char(c),
             });
         }
-        Ok(Self {
-            source: source.to_owned(),
-            tokens,
-        })
+        Ok(Self { source: source.to_owned(), tokens })
     }
 }
 
@@ -326,19 +304,14 @@ impl FromStr for PathPattern {
             None if source == "~" => Vec::new(),
             None => return Err(PatternError::NotAnchored(shown())),
             Some("") if anchor == Anchor::Root => return Err(PatternError::Root),
-            Some(below) => below
-                .split('/')
-                .map(|c| read_component(c, source))
-                .collect::<Result<_, _>>()?,
+            Some(below) => {
+                below.split('/').map(|c| read_component(c, source)).collect::<Result<_, _>>()?
+            }
         };
         if components.len() > MOST_COMPONENTS {
             return Err(PatternError::TooDeep(shown()));
         }
-        Ok(Self {
-            source: shown(),
-            anchor,
-            components,
-        })
+        Ok(Self { source: shown(), anchor, components })
     }
 }
 
@@ -427,11 +400,7 @@ mod tests {
             ("*.service", "nginx.service", true),
             ("*\u{fffd}*", "a\u{fffd}b", true),
         ] {
-            assert_eq!(
-                glob(pattern).matches(text),
-                expected,
-                "{pattern} against {text:?}"
-            );
+            assert_eq!(glob(pattern).matches(text), expected, "{pattern} against {text:?}");
         }
     }
 
@@ -446,36 +415,14 @@ mod tests {
 
     #[test]
     fn broken_globs_are_refused() {
-        for bad in [
-            "[",
-            "[]",
-            "[!",
-            "[!]",
-            "[a",
-            "[a-",
-            "[z-a]",
-            "[^a]",
-            "[!^a]",
-            "[[:alpha:]]",
-        ] {
-            assert_eq!(
-                bad.parse::<Glob>(),
-                Err(PatternError::Bracket(bad.into())),
-                "{bad}"
-            );
+        for bad in ["[", "[]", "[!", "[!]", "[a", "[a-", "[z-a]", "[^a]", "[!^a]", "[[:alpha:]]"] {
+            assert_eq!(bad.parse::<Glob>(), Err(PatternError::Bracket(bad.into())), "{bad}");
         }
         for bad in ["\\", "a\\", "\\\\\\"] {
-            assert_eq!(
-                bad.parse::<Glob>(),
-                Err(PatternError::Escape(bad.into())),
-                "{bad}"
-            );
+            assert_eq!(bad.parse::<Glob>(), Err(PatternError::Escape(bad.into())), "{bad}");
         }
         assert_eq!("a\0".parse::<Glob>(), Err(PatternError::Nul));
-        assert_eq!(
-            "x".repeat(257).parse::<Glob>(),
-            Err(PatternError::TooLong(257))
-        );
+        assert_eq!("x".repeat(257).parse::<Glob>(), Err(PatternError::TooLong(257)));
     }
 
     #[test]
@@ -526,10 +473,7 @@ mod tests {
         ] {
             assert_eq!(bad.parse::<PathPattern>(), Err(error), "{bad}");
         }
-        assert!(matches!(
-            "/a".repeat(17).parse::<PathPattern>(),
-            Err(E::TooDeep(_))
-        ));
+        assert!(matches!("/a".repeat(17).parse::<PathPattern>(), Err(E::TooDeep(_))));
         assert!("/a".repeat(16).parse::<PathPattern>().is_ok());
     }
 

@@ -67,20 +67,13 @@ impl Profile {
     /// writable or moved bind, a seccomp file, most of `additional_args`, and an empty
     /// `allowed_commands`, which once allowed every command.
     pub fn parse_legacy(text: &str, origin: &str) -> Result<Converted, ProfileError> {
-        let source = Source {
-            origin: origin.to_owned(),
-            text: text.to_owned(),
-        };
+        let source = Source { origin: origin.to_owned(), text: text.to_owned() };
         if text.len() > LARGEST_PROFILE {
             let message = format!("{} bytes are more than a profile's 1MiB", text.len());
             return Err(source.at(1, 1, None, message));
         }
         let old: Old = serde_json::from_str(text).map_err(|error| json_error(&source, &error))?;
-        let mut conversion = Conversion {
-            source,
-            new: New::default(),
-            notes: Vec::new(),
-        };
+        let mut conversion = Conversion { source, new: New::default(), notes: Vec::new() };
         conversion.read(&old)?;
         let Conversion { source, new, notes } = conversion;
         let toml = new.to_toml(&old.name);
@@ -88,11 +81,7 @@ impl Profile {
         // What the text cannot carry is found by reading it; its places are not those of the JSON.
         let profile = Profile::parse(&toml, origin, Examples::Trust, &none)
             .map_err(|error| source.at(1, 1, error.key(), error.message()))?;
-        Ok(Converted {
-            profile,
-            toml,
-            notes,
-        })
+        Ok(Converted { profile, toml, notes })
     }
 }
 
@@ -176,19 +165,10 @@ impl Conversion {
         for (at, text) in patterns.iter().enumerate() {
             let is_glob = text.contains(['*', '?', '[']);
             // To fnmatch a backslash was a character like any other.
-            let escaped = if is_glob {
-                text.replace('\\', "\\\\")
-            } else {
-                text.clone()
-            };
+            let escaped = if is_glob { text.replace('\\', "\\\\") } else { text.clone() };
             let pattern: CommandPattern = escaped.parse().map_err(|error| {
                 let field = format!("{FIELD}[{at}]");
-                self.refuse(
-                    &field,
-                    FIELD,
-                    format!("{error}"),
-                    "write a name, path or glob",
-                )
+                self.refuse(&field, FIELD, format!("{error}"), "write a name, path or glob")
             })?;
             if !self.new.commands.contains(&pattern) {
                 self.new.commands.push(pattern);
@@ -208,13 +188,7 @@ impl Conversion {
             .new
             .commands
             .iter()
-            .filter_map(|p| {
-                if let CommandPattern::Bare(n) = p {
-                    Some(n.clone())
-                } else {
-                    None
-                }
-            })
+            .filter_map(|p| if let CommandPattern::Bare(n) = p { Some(n.clone()) } else { None })
             .collect();
         let before = self.new.commands.len();
         self.new.commands.retain(|pattern| match pattern {
@@ -255,10 +229,7 @@ impl Conversion {
         }
         if is_proc {
             self.new.host_processes = true;
-            self.note(
-                &field("source"),
-                "became `view.processes = \"host\"`, read-only",
-            );
+            self.note(&field("source"), "became `view.processes = \"host\"`, read-only");
         } else if !self.new.read.contains(&path) {
             self.new.read.push(path);
         }
@@ -289,20 +260,10 @@ impl Conversion {
 
     fn read_variable(&mut self, field: &str, name: &str, value: &str) -> Result<(), ProfileError> {
         let checked: EnvName = name.parse().map_err(|error| {
-            self.refuse(
-                field,
-                field,
-                format!("{error}"),
-                "rename or remove the variable",
-            )
+            self.refuse(field, field, format!("{error}"), "rename or remove the variable")
         })?;
         super::env::check(&checked, value).map_err(|why| {
-            self.refuse(
-                &format!("{field}.{name}"),
-                field,
-                why,
-                "remove the variable",
-            )
+            self.refuse(&format!("{field}.{name}"), field, why, "remove the variable")
         })?;
         self.new.env.insert(name.to_owned(), value.to_owned());
         if name == "PATH" {
@@ -358,10 +319,7 @@ impl Conversion {
     }
 
     fn note(&mut self, field: &str, note: &str) {
-        self.notes.push(FieldNote {
-            field: field.to_owned(),
-            note: note.to_owned(),
-        });
+        self.notes.push(FieldNote { field: field.to_owned(), note: note.to_owned() });
     }
 
     /// A refusal at the first place where the field's name stands as a key.
@@ -380,25 +338,10 @@ impl New {
 
     fn write_toml(&self, name: &str, out: &mut String) -> std::fmt::Result {
         writeln!(out, "version = 1\nname = {}", string(name))?;
-        writeln!(
-            out,
-            "description = \"Converted from a profile of Shannot 0.3.\""
-        )?;
+        writeln!(out, "description = \"Converted from a profile of Shannot 0.3.\"")?;
         writeln!(out, "\n[view]")?;
-        writeln!(
-            out,
-            "processes = \"{}\"",
-            if self.host_processes { "host" } else { "own" }
-        )?;
-        writeln!(
-            out,
-            "network = \"{}\"",
-            if self.network_tables {
-                "tables"
-            } else {
-                "none"
-            }
-        )?;
+        writeln!(out, "processes = \"{}\"", if self.host_processes { "host" } else { "own" })?;
+        writeln!(out, "network = \"{}\"", if self.network_tables { "tables" } else { "none" })?;
         writeln!(out, "\n[paths]\nread = {}", list(&self.read))?;
         writeln!(out, "scratch = {}", list(&self.scratch))?;
         if !self.env.is_empty() {
@@ -410,11 +353,7 @@ impl New {
         for pattern in &self.commands {
             let text = pattern.to_string();
             writeln!(out, "\n[commands.{}]", key(&text))?;
-            writeln!(
-                out,
-                "about = {}",
-                string(&format!("Run `{}`.", text.escape_debug()))
-            )?;
+            writeln!(out, "about = {}", string(&format!("Run `{}`.", text.escape_debug())))?;
         }
         Ok(())
     }

@@ -26,11 +26,7 @@ pub(super) fn read_args(args: &[String]) -> Result<Vec<Switch>, String> {
     let mut rest = args.iter();
     let mut found = Vec::new();
     while let Some(arg) = rest.next() {
-        let mut value = || {
-            rest.next()
-                .cloned()
-                .ok_or_else(|| format!("`{arg}` lacks its value"))
-        };
+        let mut value = || rest.next().cloned().ok_or_else(|| format!("`{arg}` lacks its value"));
         let note = |note| Switch::Note(arg.clone(), note);
         found.push(match arg.as_str() {
             "--unshare-net" | "--unshare-all" => Switch::UnshareNetwork,

@@ -11,6 +11,7 @@ use crate::types::{AbsPath, ByteSize, EnvName, ProfileName, Timeout};
 mod command;
 mod env;
 mod error;
+mod examples;
 mod glob;
 mod hidden;
 mod legacy;

@@ -12,7 +12,6 @@ use super::{
     HIDDEN_BY_DEFAULT, Limits, Network, PathPattern, Paths, Prefer, Processes, Profile,
     ProfileError, Tier, View,
 };
-use crate::authorize::find_command;
 use crate::spelling::nearest;
 use crate::toml_text;
 use crate::types::{AbsPath, EnvName, ProfileName};
@@ -111,9 +110,8 @@ impl Stated {
 
     fn commands(&self, parents: &[Arc<Profile>]) -> Result<Vec<Command>, ProfileError> {
         let inherited = parents.iter().flat_map(|parent| &parent.commands);
-        let mut commands: BTreeMap<(u8, String), Command> = inherited
-            .map(|command| (command.pattern.order(), command.clone()))
-            .collect();
+        let mut commands: BTreeMap<(u8, String), Command> =
+            inherited.map(|command| (command.pattern.order(), command.clone())).collect();
         let dropped = self.drop_commands(&mut commands)?;
         for (key, keys) in self.file.commands.iter().flatten() {
             let command = self.command(key, keys)?;
@@ -178,10 +176,7 @@ impl Stated {
         let Some(Text(about)) = &keys.about else {
             return Err(self.error(key, &path, "`about` is missing"));
         };
-        let syntax = keys
-            .syntax
-            .as_ref()
-            .map_or(Syntax::Getopt, |syntax| *syntax.get_ref());
+        let syntax = keys.syntax.as_ref().map_or(Syntax::Getopt, |syntax| *syntax.get_ref());
         let names = |list: &Option<Vec<Spanned<Text<OptionName>>>>, field: &str| {
             let list = list.as_deref().unwrap_or_default();
             self.option_names(list, syntax, &format!("{path}.{field}"))
@@ -196,19 +191,11 @@ impl Stated {
         Ok(Command {
             pattern: pattern.clone(),
             about: about.0.clone(),
-            program: keys
-                .program
-                .as_ref()
-                .map(|program| program.get_ref().0.0.clone()),
+            program: keys.program.as_ref().map(|program| program.get_ref().0.0.clone()),
             syntax,
             valued: names(&keys.valued, "valued")?,
             flags: names(&keys.flags, "flags")?,
-            spawns: keys
-                .spawns
-                .iter()
-                .flatten()
-                .map(|p| p.get_ref().0.clone())
-                .collect(),
+            spawns: keys.spawns.iter().flatten().map(|p| p.get_ref().0.clone()).collect(),
             forks: on(&keys.forks),
             kernel_log: on(&keys.kernel_log),
             rules: self.rules(keys, syntax, &path, 0)?,
@@ -253,9 +240,7 @@ impl Stated {
         let rules = keys.rules.iter().flatten().enumerate();
         let read = |(at, rule): (usize, &Spanned<RuleKeys>)| {
             let examples = |list: &[Spanned<String>]| {
-                list.iter()
-                    .map(|text| Example::new(text.get_ref()))
-                    .collect()
+                list.iter().map(|text| Example::new(text.get_ref())).collect()
             };
             let keys = rule.get_ref();
             Ok(Rule {
@@ -276,21 +261,13 @@ impl Stated {
         path: &str,
     ) -> Result<Matcher, ProfileError> {
         let RuleKeys {
-            allow_operands,
-            allow_options,
-            deny_operands,
-            deny_options,
-            deny_words,
-            ..
+            allow_operands, allow_options, deny_operands, deny_options, deny_words, ..
         } = rule.get_ref();
         let names =
             |names: &Vec<_>, key| self.option_names(names, syntax, &format!("{path}.{key}"));
         let mut found = Vec::new();
         if let Some(list) = allow_operands {
-            found.push((
-                Matcher::AllowOperands(plain(list.get_ref())),
-                list.get_ref().len(),
-            ));
+            found.push((Matcher::AllowOperands(plain(list.get_ref())), list.get_ref().len()));
         }
         if let Some(list) = allow_options {
             let list = names(list.get_ref(), "allow_options")?;
@@ -298,10 +275,7 @@ impl Stated {
             found.push((Matcher::AllowOptions(list), 1));
         }
         if let Some(list) = deny_operands {
-            found.push((
-                Matcher::DenyOperands(plain(list.get_ref())),
-                list.get_ref().len(),
-            ));
+            found.push((Matcher::DenyOperands(plain(list.get_ref())), list.get_ref().len()));
         }
         if let Some(list) = deny_options {
             let list = names(list.get_ref(), "deny_options")?;
@@ -309,10 +283,7 @@ impl Stated {
             found.push((Matcher::DenyOptions(list), length));
         }
         if let Some(list) = deny_words {
-            found.push((
-                Matcher::DenyWords(plain(list.get_ref())),
-                list.get_ref().len(),
-            ));
+            found.push((Matcher::DenyWords(plain(list.get_ref())), list.get_ref().len()));
         }
         match (found.pop(), found.is_empty()) {
             (Some((Matcher::AllowOperands(_), 0)), true) => {
@@ -333,15 +304,12 @@ impl Stated {
     fn paths(&self, of: Inherited<'_>) -> Result<Paths, ProfileError> {
         let keys = &self.file.paths;
         Ok(Paths {
-            read: of.value(self.read_paths(), vec![AbsPath::root()], |p| {
-                p.paths.read.clone()
-            }),
+            read: of.value(self.read_paths(), vec![AbsPath::root()], |p| p.paths.read.clone()),
             hide: self.hidden(of)?,
             scratch: of.value(self.scratch()?, Vec::new(), |p| p.paths.scratch.clone()),
             hide_other_homes: of.key(&keys.hide_other_homes, true, |p| p.paths.hide_other_homes),
-            network_filesystems: of.key(&keys.network_filesystems, false, |p| {
-                p.paths.network_filesystems
-            }),
+            network_filesystems: of
+                .key(&keys.network_filesystems, false, |p| p.paths.network_filesystems),
         })
     }
 
@@ -388,12 +356,7 @@ impl Stated {
 
     /// The patterns of `paths.hide`.
     pub(super) fn hide_patterns(&self) -> impl Iterator<Item = PathPattern> {
-        self.file
-            .paths
-            .hide
-            .iter()
-            .flatten()
-            .map(|Text(pattern)| pattern.clone())
+        self.file.paths.hide.iter().flatten().map(|Text(pattern)| pattern.clone())
     }
 
     /// The directories of `paths.scratch`.
@@ -408,13 +371,8 @@ impl Stated {
             if let Err(why) = check_scratch(dir) {
                 return refuse(why);
             }
-            if let Some(other) = scratch
-                .iter()
-                .find(|s| s.is_within(dir) || dir.is_within(s))
-            {
-                return refuse(format!(
-                    "`{dir}` and `{other}` overlap: one is empty in the other"
-                ));
+            if let Some(other) = scratch.iter().find(|s| s.is_within(dir) || dir.is_within(s)) {
+                return refuse(format!("`{dir}` and `{other}` overlap: one is empty in the other"));
             }
             scratch.push(dir.clone());
         }
@@ -464,72 +422,7 @@ impl Stated {
     }
 
     pub(super) fn description(&self) -> Option<String> {
-        self.file
-            .description
-            .as_ref()
-            .map(|Text(line)| line.0.clone())
-    }
-
-    /// Runs the examples of the rules that this text states.
-    pub(super) fn check_examples(&self, profile: &Profile) -> Result<(), ProfileError> {
-        for (key, keys) in self.file.commands.iter().flatten() {
-            let Text(Key(pattern)) = key.get_ref();
-            let found = profile
-                .commands
-                .iter()
-                .position(|command| command.pattern == *pattern);
-            let Some(command) = found else { continue };
-            let stated = keys.rules.as_deref().unwrap_or_default();
-            // A profile that tightens adds its rules behind those that it found.
-            let first = profile.commands[command]
-                .rules
-                .len()
-                .saturating_sub(stated.len());
-            for (at, rule) in stated.iter().enumerate() {
-                let path = format!("{}.rules[{at}].examples", command_path(pattern));
-                for example in &rule.get_ref().examples.allow {
-                    check_allowed(profile, command, example.get_ref())
-                        .map_err(|why| self.error(example, &format!("{path}.allow"), why))?;
-                }
-                for example in &rule.get_ref().examples.deny {
-                    check_denied(&profile.commands[command], first + at, example.get_ref())
-                        .map_err(|why| self.error(example, &format!("{path}.deny"), why))?;
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-fn check_allowed(profile: &Profile, command: usize, example: &str) -> Result<(), String> {
-    let argv = Example::new(example)
-        .argv()
-        .map_err(|e| format!("`{example}`: {e}"))?;
-    match find_command(profile, &argv) {
-        Ok(found) if found == command => Ok(()),
-        Ok(found) => {
-            let other = &profile.commands[found].pattern;
-            Err(format!("`{example}` is for the command `{other}`"))
-        }
-        Err(denial) => Err(format!("`{example}` should be allowed, but {denial}")),
-    }
-}
-
-fn check_denied(command: &Command, rule: usize, example: &str) -> Result<(), String> {
-    let argv = Example::new(example)
-        .argv()
-        .map_err(|e| format!("`{example}`: {e}"))?;
-    if !command.is_for(&argv.program) {
-        return Err(format!(
-            "`{example}` is not for the command `{}`",
-            command.pattern
-        ));
-    }
-    match command.check_rule(rule, &argv.args) {
-        Err(_) => Ok(()),
-        Ok(()) => Err(format!(
-            "`{example}` should be denied by this rule, but it passes"
-        )),
+        self.file.description.as_ref().map(|Text(line)| line.0.clone())
     }
 }
 
@@ -550,13 +443,7 @@ impl Inherited<'_> {
     }
 
     fn value<T: PartialEq>(self, stated: Option<T>, default: T, of: impl Fn(&Profile) -> T) -> T {
-        let inherited = || {
-            self.parents
-                .iter()
-                .rev()
-                .map(|p| of(p))
-                .find(|value| *value != default)
-        };
+        let inherited = || self.parents.iter().rev().map(|p| of(p)).find(|value| *value != default);
         stated.or_else(inherited).unwrap_or(default)
     }
 }

@@ -46,10 +46,7 @@ impl Command {
             return Ok(());
         };
         let words: Vec<Cow<'_, str>> = args.iter().map(Arg::lossy).collect();
-        let reader = Reader {
-            command: self,
-            layer: *layer,
-        };
+        let reader = Reader { command: self, layer: *layer };
         let found = match matcher {
             Matcher::AllowOptions(names) => reader.find_option(&words, |option| {
                 let hint = names.iter().find(|name| option.abbreviates(name));
@@ -65,9 +62,7 @@ impl Command {
             Matcher::AllowOperands(allowed) => reader.find_unlisted_operands(&words, allowed),
             Matcher::DenyOperands(denied) => reader.find_listed_operands(&words, denied),
             Matcher::DenyWords(globs) => {
-                let word = words
-                    .iter()
-                    .find(|word| globs.iter().any(|glob| glob.matches(word)));
+                let word = words.iter().find(|word| globs.iter().any(|glob| glob.matches(word)));
                 word.map(|word| Found::word(word))
             }
         };
@@ -104,10 +99,7 @@ impl Reader<'_> {
                     let name = offends(*option)?;
                     let word = shown(&option.text());
                     let hint = name.map(|name| format!("`{word}` can stand for `{name}`"));
-                    Some(Found {
-                        word: Some(word),
-                        hint,
-                    })
+                    Some(Found { word: Some(word), hint })
                 });
             }
             found.is_none().then_some(())
@@ -136,10 +128,7 @@ impl Reader<'_> {
             Walked::End(all) => all
                 .iter()
                 .any(|progress| progress.matched(allowed).is_none())
-                .then_some(Found {
-                    word: None,
-                    hint: None,
-                }),
+                .then_some(Found { word: None, hint: None }),
         }
     }
 
@@ -157,10 +146,7 @@ impl Reader<'_> {
                 let pattern = all.iter().find_map(|progress| progress.matched(denied))?;
                 let first = pattern.words().first();
                 let word = first.and_then(|glob| words.iter().find(|word| glob.matches(word)));
-                Some(Found {
-                    word: word.map(|word| shown(word)),
-                    hint: None,
-                })
+                Some(Found { word: word.map(|word| shown(word)), hint: None })
             }
         }
     }
@@ -215,17 +201,12 @@ impl Reader<'_> {
             (State::Operands, _) => vec![(Role::Operand, State::Operands)],
             (State::Open | State::Doubt, Kind::Terminator) => vec![(Role::Other, State::Operands)],
             (State::Open | State::Doubt, Kind::Operand) => {
-                let after = if ends_options {
-                    State::Operands
-                } else {
-                    State::Open
-                };
+                let after = if ends_options { State::Operands } else { State::Open };
                 vec![(Role::Operand, after)]
             }
-            (State::Open | State::Doubt, Kind::Options(options, after)) => after
-                .iter()
-                .map(|after| (Role::Options(options.as_slice()), *after))
-                .collect(),
+            (State::Open | State::Doubt, Kind::Options(options, after)) => {
+                after.iter().map(|after| (Role::Options(options.as_slice()), *after)).collect()
+            }
         };
         let as_value = (state == State::Doubt).then_some((Role::Other, State::Open));
         known.into_iter().chain(as_value)
@@ -246,21 +227,14 @@ impl Reader<'_> {
 
     /// An option that takes the whole word but for `=value`.
     fn classify_word<'w>(&self, word: &'w str) -> Kind<'w> {
-        let (name, value) = word
-            .split_once('=')
-            .map_or((word, None), |(n, v)| (n, Some(v)));
+        let (name, value) = word.split_once('=').map_or((word, None), |(n, v)| (n, Some(v)));
         let option = match self.command.syntax {
             Syntax::Find => Typed::Word(name),
             Syntax::Getopt | Syntax::Posix | Syntax::Plain => Typed::Long(name),
         };
         let after: &[State] = if value.is_some() {
             &[State::Open]
-        } else if self
-            .command
-            .valued
-            .iter()
-            .any(|valued| valued.as_str() == name)
-        {
+        } else if self.command.valued.iter().any(|valued| valued.as_str() == name) {
             &[State::Value]
         } else if self.command.valued.iter().any(|valued| option.is(valued)) {
             &[State::Value, State::Doubt]
@@ -293,30 +267,17 @@ impl Reader<'_> {
             }
             let named = self.names(option);
             unknown_before |= !named;
-            after = if named {
-                &[State::Open]
-            } else {
-                &[State::Doubt]
-            };
+            after = if named { &[State::Open] } else { &[State::Doubt] };
         }
         Kind::Options(options, after)
     }
 
     /// Whether the command names exactly this option anywhere.
     fn names(&self, option: Typed<'_>) -> bool {
-        let Command {
-            valued,
-            flags,
-            rules,
-            ..
-        } = self.command;
+        let Command { valued, flags, rules, .. } = self.command;
         let rules = rules.iter().filter(|rule| rule.layer <= self.layer);
         let of_rules = rules.flat_map(|rule| rule.matcher.options());
-        valued
-            .iter()
-            .chain(flags)
-            .chain(of_rules)
-            .any(|name| option.is(name))
+        valued.iter().chain(flags).chain(of_rules).any(|name| option.is(name))
     }
 }
 
@@ -402,10 +363,7 @@ struct Progress {
 
 impl Progress {
     fn start(patterns: &[Operands]) -> Self {
-        Self {
-            count: 0,
-            alive: (0..patterns.len()).collect(),
-        }
+        Self { count: 0, alive: (0..patterns.len()).collect() }
     }
 
     fn step(&self, patterns: &[Operands], word: &str) -> Self {
@@ -413,28 +371,14 @@ impl Progress {
             Some(glob) => glob.matches(word),
             None => pattern.rest(),
         };
-        let alive: Vec<usize> = self
-            .alive
-            .iter()
-            .copied()
-            .filter(|at| agrees(&patterns[*at]))
-            .collect();
-        let longest = alive
-            .iter()
-            .map(|at| patterns[*at].words().len())
-            .max()
-            .unwrap_or(0);
-        Self {
-            count: (self.count + 1).min(longest + 1),
-            alive,
-        }
+        let alive: Vec<usize> =
+            self.alive.iter().copied().filter(|at| agrees(&patterns[*at])).collect();
+        let longest = alive.iter().map(|at| patterns[*at].words().len()).max().unwrap_or(0);
+        Self { count: (self.count + 1).min(longest + 1), alive }
     }
 
     fn matched<'p>(&self, patterns: &'p [Operands]) -> Option<&'p Operands> {
-        self.alive
-            .iter()
-            .map(|at| &patterns[*at])
-            .find(|pattern| pattern.takes(self.count))
+        self.alive.iter().map(|at| &patterns[*at]).find(|pattern| pattern.takes(self.count))
     }
 }
 
@@ -446,19 +390,13 @@ struct Found {
 
 impl Found {
     fn word(word: &str) -> Self {
-        Self {
-            word: Some(shown(word)),
-            hint: None,
-        }
+        Self { word: Some(shown(word)), hint: None }
     }
 
     fn doubtful(word: &str) -> Self {
         let hint = "too many options could take the word after them as a value: \
                     write `--name=value`, or fewer options";
-        Self {
-            word: Some(shown(word)),
-            hint: Some(hint.to_owned()),
-        }
+        Self { word: Some(shown(word)), hint: Some(hint.to_owned()) }
     }
 }
 

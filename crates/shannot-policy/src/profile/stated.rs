@@ -39,10 +39,7 @@ impl Stated {
     /// More than [`LARGEST_PROFILE`] bytes, text that is not TOML, another version than 1, an
     /// unknown or missing key, a value that is not of its key's type or out of its range.
     pub fn parse(text: &str, origin: &str) -> Result<Self, ProfileError> {
-        let source = Source {
-            origin: origin.to_owned(),
-            text: text.to_owned(),
-        };
+        let source = Source { origin: origin.to_owned(), text: text.to_owned() };
         if text.len() > LARGEST_PROFILE {
             let message = format!("{} bytes are more than a profile's 1MiB", text.len());
             return Err(source.at(1, 1, None, message));
@@ -51,9 +48,7 @@ impl Stated {
         // A text of another version may have keys that this one does not know: tell that first.
         let version = match &file {
             Ok(file) => Some(file.version.clone()),
-            Err(_) => toml::from_str::<VersionOnly>(text)
-                .ok()
-                .and_then(|v| v.version),
+            Err(_) => toml::from_str::<VersionOnly>(text).ok().and_then(|v| v.version),
         };
         if let Some(version) = version.filter(|version| *version.get_ref() != 1) {
             let message = format!("{} is not a version that is known", version.get_ref());
@@ -62,12 +57,7 @@ impl Stated {
         }
         let file = file.map_err(|error| source.toml_error(error))?;
         let stated = Self { source, file };
-        if stated
-            .file
-            .commands
-            .as_ref()
-            .is_some_and(|commands| commands.len() > MOST_COMMANDS)
-        {
+        if stated.file.commands.as_ref().is_some_and(|commands| commands.len() > MOST_COMMANDS) {
             let message = format!("more than {MOST_COMMANDS} commands");
             return Err(stated.source.at(1, 1, Some("commands"), message));
         }
@@ -83,11 +73,7 @@ impl Stated {
     /// The profiles that this one is made from, in order. A loader that resolves them must
     /// refuse cycles.
     pub fn extends(&self) -> impl Iterator<Item = &ProfileName> {
-        self.file
-            .extends
-            .iter()
-            .flatten()
-            .map(|name| &name.get_ref().0)
+        self.file.extends.iter().flatten().map(|name| &name.get_ref().0)
     }
 
     /// An error at a place in this text.
@@ -103,10 +89,8 @@ impl Stated {
     fn check_env(&self) -> Result<(), ProfileError> {
         for (name, value) in self.file.env.iter().flatten() {
             let key = format!("env.{}", name.get_ref());
-            let checked: EnvName = name
-                .get_ref()
-                .parse()
-                .map_err(|e| self.error(name, "env", format!("{e}")))?;
+            let checked: EnvName =
+                name.get_ref().parse().map_err(|e| self.error(name, "env", format!("{e}")))?;
             super::env::check(&checked, value.get_ref())
                 .map_err(|why| self.error(value, &key, why))?;
         }
@@ -316,13 +300,9 @@ impl FromStr for PlainPath {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         // A pattern would be taken for a name and quietly match nothing.
         if text.contains(['*', '?', '[', '{']) {
-            return Err(format!(
-                "`{text}` is a pattern; only a path is possible here"
-            ));
+            return Err(format!("`{text}` is a pattern; only a path is possible here"));
         }
-        AbsPath::new(text)
-            .map(Self)
-            .map_err(|error| error.to_string())
+        AbsPath::new(text).map(Self).map_err(|error| error.to_string())
     }
 }
 
@@ -333,9 +313,7 @@ pub(super) struct Count<const LOW: u32, const HIGH: u32>(pub(super) u32);
 impl<'de, const LOW: u32, const HIGH: u32> Deserialize<'de> for Count<LOW, HIGH> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let number = i64::deserialize(deserializer)?;
-        let count = u32::try_from(number)
-            .ok()
-            .filter(|count| (LOW..=HIGH).contains(count));
+        let count = u32::try_from(number).ok().filter(|count| (LOW..=HIGH).contains(count));
         count.map(Self).ok_or_else(|| {
             de::Error::custom(format!("{number} is not a number from {LOW} to {HIGH}"))
         })
@@ -353,9 +331,7 @@ impl<'de, const LOW: u64, const HIGH: u64> Deserialize<'de> for Size<LOW, HIGH> 
             return Ok(Self(size));
         }
         let (low, high) = (ByteSize(LOW), ByteSize(HIGH));
-        Err(de::Error::custom(format!(
-            "{size} is not a size from {low} to {high}"
-        )))
+        Err(de::Error::custom(format!("{size} is not a size from {low} to {high}")))
     }
 }
 

@@ -46,9 +46,7 @@ pub fn tighten(
     narrowing.check_env()?;
     let profile = Profile {
         name: base.name.clone(),
-        description: local
-            .description()
-            .unwrap_or_else(|| base.description.clone()),
+        description: local.description().unwrap_or_else(|| base.description.clone()),
         commands: narrowing.commands()?,
         paths: narrowing.paths()?,
         view: View {
@@ -85,9 +83,7 @@ struct Narrowing<'a> {
 impl Narrowing<'_> {
     fn wider<T>(&self, at: &Spanned<T>, key: &str, what: impl std::fmt::Display) -> ProfileError {
         let name = &self.base.name;
-        let error = self
-            .local
-            .error(at, key, format!("{what}, which is wider than `{name}` is"));
+        let error = self.local.error(at, key, format!("{what}, which is wider than `{name}` is"));
         error.or_hint(format!(
             "a profile in `.shannot/` only narrows the user's `{name}`; widen that one instead"
         ))
@@ -121,11 +117,7 @@ impl Narrowing<'_> {
         let Some(at) = stated else { return Ok(base) };
         let own = of(at.get_ref());
         if own > base {
-            return Err(self.wider(
-                at,
-                &format!("limits.{key}"),
-                format!("{own} is over {base}"),
-            ));
+            return Err(self.wider(at, &format!("limits.{key}"), format!("{own} is over {base}")));
         }
         Ok(own)
     }
@@ -155,11 +147,7 @@ impl Narrowing<'_> {
 
     fn check_env(&self) -> Result<(), ProfileError> {
         for (name, value) in self.local.file.env.iter().flatten() {
-            let own = self
-                .base
-                .env
-                .iter()
-                .find(|(own, _)| own.as_str() == name.get_ref());
+            let own = self.base.env.iter().find(|(own, _)| own.as_str() == name.get_ref());
             if own.is_none_or(|(_, own)| own != value.get_ref()) {
                 let key = format!("env.{}", name.get_ref());
                 return Err(self.wider(value, &key, "this sets another value"));
@@ -176,10 +164,7 @@ impl Narrowing<'_> {
         }
         let within = |path: &AbsPath| base.read.iter().any(|tree| path.is_within(tree));
         let read = self.some_of(&keys.read, "paths.read", &base.read, within)?;
-        let scratch = self
-            .local
-            .scratch()?
-            .unwrap_or_else(|| base.scratch.clone());
+        let scratch = self.local.scratch()?.unwrap_or_else(|| base.scratch.clone());
         let is_scratch = |path: &AbsPath| base.scratch.contains(path);
         self.some_of(&keys.scratch, "paths.scratch", &base.scratch, is_scratch)?;
         let mut hide = base.hide.clone();
@@ -187,9 +172,7 @@ impl Narrowing<'_> {
         let gone = base.scratch.iter().filter(|dir| !scratch.contains(dir));
         for dir in gone {
             let pattern = PathPattern::literal(dir).map_err(|why| {
-                self.local
-                    .source
-                    .error(0, Some("paths.scratch"), why.to_string())
+                self.local.source.error(0, Some("paths.scratch"), why.to_string())
             })?;
             add_new(&mut hide, [pattern]);
         }
@@ -239,10 +222,8 @@ impl Narrowing<'_> {
         for name in file.extends.iter().flatten() {
             let Text(parent) = name.get_ref();
             if *parent != self.base.name {
-                let message = format!(
-                    "a profile that narrows `{}` extends nothing",
-                    self.base.name
-                );
+                let message =
+                    format!("a profile that narrows `{}` extends nothing", self.base.name);
                 let error = self.local.error(name, "extends", message);
                 return Err(error.or_hint(format!(
                     "`extends = [\"{}\"]` keeps all of its commands",
@@ -250,12 +231,7 @@ impl Narrowing<'_> {
                 )));
             }
         }
-        let all = || {
-            self.base
-                .commands
-                .iter()
-                .map(|c| (c.pattern.order(), c.clone()))
-        };
+        let all = || self.base.commands.iter().map(|c| (c.pattern.order(), c.clone()));
         let mut kept: BTreeMap<(u8, String), Command> = all().collect();
         let dropped = self.local.drop_commands(&mut kept)?;
         if let Some(stated) = file.commands.as_ref() {
@@ -264,11 +240,7 @@ impl Narrowing<'_> {
                 let command = self.command(key, keys)?;
                 kept.insert(command.pattern.order(), command);
             }
-            if file
-                .extends
-                .as_ref()
-                .is_some_and(|extends| !extends.is_empty())
-            {
+            if file.extends.as_ref().is_some_and(|extends| !extends.is_empty()) {
                 for (order, command) in everything {
                     kept.entry(order).or_insert(command);
                 }
@@ -307,49 +279,28 @@ impl Narrowing<'_> {
     ) -> Result<Command, ProfileError> {
         let Text(Key(pattern)) = key.get_ref();
         let path = command_path(pattern);
-        let Some(base) = self
-            .base
-            .commands
-            .iter()
-            .find(|command| command.pattern == *pattern)
+        let Some(base) = self.base.commands.iter().find(|command| command.pattern == *pattern)
         else {
             return Err(self.wider(key, &path, format!("this adds `{pattern}`")));
         };
-        self.check_same(keys, base, &path)?;
-        let layer = base
-            .rules
-            .iter()
-            .map(|rule| rule.layer)
-            .max()
-            .unwrap_or(0)
-            .saturating_add(1);
+        self.check_same(key.span().start, keys, base, &path)?;
+        let layer = base.rules.iter().map(|rule| rule.layer).max().unwrap_or(0).saturating_add(1);
         let mut command = base.clone();
-        command
-            .rules
-            .extend(self.local.rules(keys, base.syntax, &path, layer)?);
+        command.rules.extend(self.local.rules(keys, base.syntax, &path, layer)?);
         if let Some(Text(about)) = &keys.about {
             command.about.clone_from(&about.0);
         }
         let field = |name: &str| format!("{path}.{name}");
         command.forks = self.switch(&keys.forks, &field("forks"), base.forks, true)?;
-        command.kernel_log = self.switch(
-            &keys.kernel_log,
-            &field("kernel_log"),
-            base.kernel_log,
-            true,
-        )?;
+        command.kernel_log =
+            self.switch(&keys.kernel_log, &field("kernel_log"), base.kernel_log, true)?;
         if let Some(spawns) = &keys.spawns {
-            let added = spawns
-                .iter()
-                .find(|program| !base.spawns.contains(&program.get_ref().0));
+            let added = spawns.iter().find(|program| !base.spawns.contains(&program.get_ref().0));
             if let Some(program) = added {
                 let what = format!("this adds `{}`", program.get_ref().0);
                 return Err(self.wider(program, &field("spawns"), what));
             }
-            command.spawns = spawns
-                .iter()
-                .map(|program| program.get_ref().0.clone())
-                .collect();
+            command.spawns = spawns.iter().map(|program| program.get_ref().0.clone()).collect();
         }
         Ok(command)
     }
@@ -357,16 +308,14 @@ impl Narrowing<'_> {
     /// How a command line is read decides what the rules of `base` see.
     fn check_same(
         &self,
+        place: usize,
         keys: &CommandKeys,
         base: &Command,
         path: &str,
     ) -> Result<(), ProfileError> {
         let differs = |at: usize, name: &str| {
             let message = format!("this is not what `{}` has", self.base.name);
-            let error = self
-                .local
-                .source
-                .error(at, Some(&format!("{path}.{name}")), message);
+            let error = self.local.source.error(at, Some(&format!("{path}.{name}")), message);
             Err(error.or_hint("leave the key out; rules, `spawns` and limits can be narrowed"))
         };
         if let Some(syntax) = keys.syntax.as_ref().filter(|s| *s.get_ref() != base.syntax) {
@@ -377,14 +326,13 @@ impl Narrowing<'_> {
         {
             return differs(program.span().start, "program");
         }
-        for (stated, own, name) in [
-            (&keys.valued, &base.valued, "valued"),
-            (&keys.flags, &base.flags, "flags"),
-        ] {
+        for (stated, own, name) in
+            [(&keys.valued, &base.valued, "valued"), (&keys.flags, &base.flags, "flags")]
+        {
             let Some(stated) = stated else { continue };
             let names: Vec<&OptionName> = stated.iter().map(|name| &name.get_ref().0).collect();
             if names.len() != own.len() || !own.iter().all(|name| names.contains(&name)) {
-                let at = stated.first().map_or(0, |first| first.span().start);
+                let at = stated.first().map_or(place, |first| first.span().start);
                 return differs(at, name);
             }
         }

@@ -107,11 +107,7 @@ pub(super) fn is_network(fstype: &str) -> bool {
 }
 
 /// Adds every file and directory that a pattern matches.
-fn expand(
-    pattern: &PathPattern,
-    host: &Host,
-    found: &mut BTreeSet<Hidden>,
-) -> Result<(), Error> {
+fn expand(pattern: &PathPattern, host: &Host, found: &mut BTreeSet<Hidden>) -> Result<(), Error> {
     let start = match (pattern.anchor(), &host.home) {
         (Anchor::Root, _) => PathBuf::from("/"),
         (Anchor::Home, Some(home)) => home.clone(),

@@ -20,9 +20,7 @@ use super::hides::{self, Hidden};
 use super::landlock::{self, Rule};
 use super::program::{self, Resolved};
 use super::report;
-use super::spec::{
-    BoxSpec, IdentitySpec, MountStep, ProgramSpec, Rlimit, StageSpec, UserMap,
-};
+use super::spec::{BoxSpec, IdentitySpec, MountStep, ProgramSpec, Rlimit, StageSpec, UserMap};
 use super::sys::StringArray;
 use crate::enforcement::{Enforcement, Engine};
 use crate::host::Host;
@@ -54,11 +52,7 @@ pub(super) enum RunRules {
     /// The same ruleset for every run.
     Shared(OwnedFd),
     /// A ruleset for each run, for its own scratch mounts are added to it.
-    Each {
-        abi: u32,
-        reads: u64,
-        rules: Vec<Rule>,
-    },
+    Each { abi: u32, reads: u64, rules: Vec<Rule> },
 }
 
 /// Makes the box of a plan ready.
@@ -104,11 +98,18 @@ pub fn prepare(plan: &Plan, host: &Host) -> Result<Prepared, Error> {
         mount_table: mount_table(plan),
         cwd: c_abs(&plan.cwd),
         rlimits: rlimits(plan, memory.is_none()),
-        env: StringArray::new(plan.env.iter().filter_map(|(n, v)| CString::new(format!("{n}={v}")).ok()).collect()),
+        env: StringArray::new(
+            plan.env.iter().filter_map(|(n, v)| CString::new(format!("{n}={v}")).ok()).collect(),
+        ),
         stages: stages(plan, resolved, search, host)?,
     };
     Ok(Prepared {
-        programs: spec.stages.iter().filter_map(|s| s.program.as_ref()).map(|p| p.path.to_string_lossy().into_owned()).collect(),
+        programs: spec
+            .stages
+            .iter()
+            .filter_map(|s| s.program.as_ref())
+            .map(|p| p.path.to_string_lossy().into_owned())
+            .collect(),
         spec: Arc::new(spec),
         tier: plan.tier,
         init,
@@ -155,7 +156,9 @@ fn check_tier(plan: &Plan, host: &Host) -> Result<(), Error> {
         return lacks("the native engine realises T1, T2 and L".into());
     }
     if tier == Tier::T1 && (host.uid != 0 || host.effective_caps & caps != caps) {
-        return lacks("it needs root with CAP_SYS_ADMIN, CAP_SETUID, CAP_SETGID and CAP_SETPCAP".into());
+        return lacks(
+            "it needs root with CAP_SYS_ADMIN, CAP_SETUID, CAP_SETGID and CAP_SETPCAP".into(),
+        );
     }
     let least_abi = if tier == Tier::L { 6 } else { 1 };
     if host.landlock_abi < least_abi {
@@ -165,7 +168,9 @@ fn check_tier(plan: &Plan, host: &Host) -> Result<(), Error> {
     let fd = u64::from(shannot_policy::plan::PROGRAM_FD);
     if host.open_files <= fd {
         let has = host.open_files;
-        return lacks(format!("it needs a hard limit of open files above {fd}, and this process has {has}"));
+        return lacks(format!(
+            "it needs a hard limit of open files above {fd}, and this process has {has}"
+        ));
     }
     Ok(())
 }

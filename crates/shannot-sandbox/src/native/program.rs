@@ -75,9 +75,11 @@ fn not_executable(program: &str, why: impl Into<String>) -> Error {
 fn find(program: &Program, search: &str) -> Result<PathBuf, Error> {
     let candidates: Vec<PathBuf> = match program {
         Program::Absolute(path) => vec![PathBuf::from(OsStr::from_bytes(path.as_bytes()))],
-        Program::Bare(name) => {
-            search.split(':').filter(|d| d.starts_with('/')).map(|d| Path::new(d).join(name)).collect()
-        }
+        Program::Bare(name) => search
+            .split(':')
+            .filter(|d| d.starts_with('/'))
+            .map(|d| Path::new(d).join(name))
+            .collect(),
     };
     let mut seen = None;
     for candidate in candidates {
@@ -86,7 +88,8 @@ fn find(program: &Program, search: &str) -> Result<PathBuf, Error> {
         if meta.is_file() && meta.permissions().mode() & 0o111 != 0 {
             return Ok(real);
         }
-        seen = Some(if meta.is_dir() { "it is a directory" } else { "it has no execute permission" });
+        seen =
+            Some(if meta.is_dir() { "it is a directory" } else { "it has no execute permission" });
     }
     match seen {
         Some(why) => Err(not_executable(&program.to_string(), why)),
@@ -155,9 +158,8 @@ fn loader(path: &Path) -> Option<PathBuf> {
         return None;
     }
     let u16_at = |at: usize| Some(u16::from_le_bytes(header.get(at..at + 2)?.try_into().ok()?));
-    let u64_at = |from: &[u8], at: usize| {
-        Some(u64::from_le_bytes(from.get(at..at + 8)?.try_into().ok()?))
-    };
+    let u64_at =
+        |from: &[u8], at: usize| Some(u64::from_le_bytes(from.get(at..at + 8)?.try_into().ok()?));
     let (table, entry, count) = (u64_at(&header, 32)?, u16_at(54)?, u16_at(56)?);
     for i in 0..u64::from(count) {
         let mut segment = [0u8; 56];

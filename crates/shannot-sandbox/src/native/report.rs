@@ -53,10 +53,7 @@ fn devices(plan: &Plan) -> Layer {
 fn hides(plan: &Plan, hidden: &[Hidden]) -> Layer {
     let n = hidden.len();
     if plan.tier == Tier::L {
-        Layer::enforced(
-            "hidden",
-            format!("{n} paths cannot be read; their names and sizes show"),
-        )
+        Layer::enforced("hidden", format!("{n} paths cannot be read; their names and sizes show"))
     } else {
         Layer::enforced("hidden", format!("{n} paths covered by empty mounts of mode 000"))
     }
@@ -129,9 +126,7 @@ fn network(plan: &Plan) -> Layer {
     match plan.network {
         Network::None if own => Layer::enforced("network", "none: no socket call, own namespace"),
         Network::None => Layer::enforced("network", "none: no socket call"),
-        Network::Tables => {
-            Layer::enforced("network", "tables: netlink ROUTE and SOCK_DIAG only")
-        }
+        Network::Tables => Layer::enforced("network", "tables: netlink ROUTE and SOCK_DIAG only"),
     }
 }
 
@@ -158,13 +153,19 @@ fn lifetime(plan: &Plan) -> Layer {
 fn limits(plan: &Plan, memory: Option<&MemoryParent>) -> Vec<Layer> {
     let limits = &plan.limits;
     let memory = match memory {
-        Some(parent) => Layer::enforced("memory", format!("{} by {}", limits.memory, parent.name())),
+        Some(parent) => {
+            Layer::enforced("memory", format!("{} by {}", limits.memory, parent.name()))
+        }
         None => Layer::supervised("memory", format!("{} by polling and rlimits", limits.memory)),
     };
     let forks = plan.stages.iter().any(|s| s.filter.forks);
     let processes = match (plan.tier, forks) {
-        (Tier::L, false) => Layer::enforced("process_limit", "one process a command, threads uncounted"),
-        (Tier::L, true) => Layer::not_enforced("process_limit", "RLIMIT_NPROC would count the user's session"),
+        (Tier::L, false) => {
+            Layer::enforced("process_limit", "one process a command, threads uncounted")
+        }
+        (Tier::L, true) => {
+            Layer::not_enforced("process_limit", "RLIMIT_NPROC would count the user's session")
+        }
         _ => Layer::enforced("process_limit", limits.processes.to_string()),
     };
     let rest = format!(

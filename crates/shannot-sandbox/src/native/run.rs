@@ -112,7 +112,8 @@ impl Prepared {
             keep: Vec::new(),
         };
         run.keep = run.descriptors();
-        let started = if self.init { self.start_box(run, pipes) } else { self.start_direct(&run, pipes) };
+        let started =
+            if self.init { self.start_box(run, pipes) } else { self.start_direct(&run, pipes) };
         started.map(|kind| Child { kind, statuses: vec![None; self.spec.stages.len()], group })
     }
 

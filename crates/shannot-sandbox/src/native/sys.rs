@@ -106,7 +106,11 @@ pub(crate) fn open(path: &CStr, flags: c_int) -> Sys<Fd> {
     result(unsafe { call6(libc::SYS_openat, a) }).map(as_fd)
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "a descriptor is an int")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "a descriptor is an int"
+)]
 fn as_fd(n: usize) -> Fd {
     n as Fd
 }
@@ -158,14 +162,8 @@ pub(crate) fn set_signal_mask(mask: SignalMask) -> Sys<SignalMask> {
 pub(crate) fn default_action(signal: c_int) -> Sys {
     // struct kernel_sigaction: handler (SIG_DFL is 0), flags, restorer, mask.
     let action = [0u64; 4];
-    let a = [
-        signal as isize,
-        action.as_ptr() as isize,
-        0,
-        size_of::<SignalMask>().cast_signed(),
-        0,
-        0,
-    ];
+    let a =
+        [signal as isize, action.as_ptr() as isize, 0, size_of::<SignalMask>().cast_signed(), 0, 0];
     // SAFETY: the kernel reads at most 32 bytes of `action`. With SIG_DFL no code of this process
     // can run as a handler.
     result(unsafe { call6(libc::SYS_rt_sigaction, a) }).map(drop)
@@ -556,7 +554,8 @@ impl BoxProcess {
         let flags = flags | libc::CLONE_PIDFD.cast_unsigned() as u64;
         // SAFETY: `box_main` keeps the rules of its module. The stack and all that `run` owns
         // live in `shared` until the process was reaped, and for ever if it never is.
-        let cloned = unsafe { clone_shared(flags, &mut stack, Some(&run.init_pid), entry, argument) };
+        let cloned =
+            unsafe { clone_shared(flags, &mut stack, Some(&run.init_pid), entry, argument) };
         let (pid, pidfd) = cloned?;
         let pidfd = pidfd.ok_or(Errno(libc::EBADF))?;
         Ok(Self { pid, pidfd, shared: Some((run, stack)) })
@@ -574,10 +573,7 @@ impl BoxProcess {
 
 /// Starts [`stage_main`]; returns when it has called `execve` or ended, so that whatever `call`
 /// borrows is free again.
-pub(crate) fn start_stage(
-    call: &StageCall<'_>,
-    stack: &mut [MaybeUninit<u128>],
-) -> Sys<i32> {
+pub(crate) fn start_stage(call: &StageCall<'_>, stack: &mut [MaybeUninit<u128>]) -> Sys<i32> {
     let flags = libc::CLONE_VFORK.cast_unsigned() as u64;
     let entry = stage_main as extern "C" fn(&StageCall<'_>) -> ! as *const c_void;
     // SAFETY: `stage_main` keeps the rules of its module; CLONE_VFORK holds this thread until the

@@ -252,9 +252,8 @@ async fn attend(
 
 /// Starts feeding standard input.
 fn feed(input: Input, pipe: OwnedFd) -> Result<JoinHandle<()>, Failure> {
-    let pipe = || {
-        relay::watch(pipe, Interest::WRITABLE).map_err(|(_, e)| internal("watch a pipe", e))
-    };
+    let pipe =
+        || relay::watch(pipe, Interest::WRITABLE).map_err(|(_, e)| internal("watch a pipe", e));
     Ok(match input {
         // Dropping our end is the end of the file.
         Input::Empty => tokio::spawn(async {}),
@@ -379,9 +378,8 @@ impl Watched {
             // Somebody outside killed the box's first process.
             (None, None) => End::Signaled(SIGKILL),
         };
-        let [stdout_bytes, stderr_bytes] = [0, 1].map(|i: usize| {
-            counts.get(i).map_or(0, |count| count.load(Ordering::Relaxed))
-        });
+        let [stdout_bytes, stderr_bytes] =
+            [0, 1].map(|i: usize| counts.get(i).map_or(0, |count| count.load(Ordering::Relaxed)));
         Outcome {
             end,
             stages,

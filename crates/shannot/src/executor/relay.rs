@@ -61,7 +61,8 @@ pub(super) async fn to_fd(pipe: Pipe, out: OwnedFd, count: Arc<AtomicU64>) {
     let mut buffer = Vec::new();
     loop {
         let Ok(mut ready) = pipe.readable().await else { return };
-        let moved = if spliceable { move_chunk(pipe.get_ref(), out_fd(&out)) } else { Err(Errno::INVAL) };
+        let moved =
+            if spliceable { move_chunk(pipe.get_ref(), out_fd(&out)) } else { Err(Errno::INVAL) };
         match moved {
             Ok(0) => return,
             Ok(n) => {

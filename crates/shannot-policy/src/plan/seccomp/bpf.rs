@@ -54,10 +54,7 @@ impl Program {
     }
 
     pub(super) fn compile(decision: &Decision) -> Self {
-        let mut emitter = Emitter {
-            reversed: Vec::new(),
-            answers: Vec::new(),
-        };
+        let mut emitter = Emitter { reversed: Vec::new(), answers: Vec::new() };
         let start = emitter.decision(decision);
         // Also puts the start where it must be when the whole decision is one answer.
         emitter.place_start(start);
@@ -147,9 +144,7 @@ impl Emitter {
             return only.to;
         }
         if let Some((values, common)) = chain(runs, last) {
-            return values
-                .iter()
-                .fold(common, |no, run| self.branch(JEQ_K, run.first, run.to, no));
+            return values.iter().fold(common, |no, run| self.branch(JEQ_K, run.first, run.to, no));
         }
         let (low, high) = runs.split_at(runs.len() / 2);
         let pivot = high[0].first;
@@ -162,12 +157,7 @@ impl Emitter {
         let yes = self.near(yes);
         let no = self.near(no);
         let distance = |to| u8::try_from(self.reversed.len() - 1 - to).expect("`near` keeps it");
-        let insn = Insn {
-            code,
-            jt: distance(yes),
-            jf: distance(no),
-            k,
-        };
+        let insn = Insn { code, jt: distance(yes), jf: distance(no), k };
         self.reversed.push(insn);
         Target::At(self.reversed.len() - 1)
     }
@@ -200,12 +190,7 @@ impl Emitter {
     }
 
     fn place(&mut self, code: u16, k: u32) -> usize {
-        self.reversed.push(Insn {
-            code,
-            jt: 0,
-            jf: 0,
-            k,
-        });
+        self.reversed.push(Insn { code, jt: 0, jf: 0, k });
         self.reversed.len() - 1
     }
 }
@@ -217,17 +202,9 @@ fn chain(runs: &[Run], last: u32) -> Option<(Vec<Run>, Target)> {
         return None;
     }
     let ends = runs.iter().skip(1).map(|run| run.first - 1).chain([last]);
-    let single: Vec<bool> = runs
-        .iter()
-        .zip(ends)
-        .map(|(run, end)| run.first == end)
-        .collect();
+    let single: Vec<bool> = runs.iter().zip(ends).map(|(run, end)| run.first == end).collect();
     runs.iter().find_map(|common| {
-        let rest = || {
-            runs.iter()
-                .zip(&single)
-                .filter(|(run, _)| run.to != common.to)
-        };
+        let rest = || runs.iter().zip(&single).filter(|(run, _)| run.to != common.to);
         let simple = rest().count() <= CHAIN && rest().all(|(_, single)| *single);
         simple.then(|| (rest().map(|(run, _)| *run).collect(), common.to))
     })

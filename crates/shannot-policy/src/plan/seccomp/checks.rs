@@ -113,15 +113,9 @@ fn clone(filter: &Filter) -> Decision {
     let never = CLONE_NEW | CLONE_NEWTIME | CLONE_KIN;
     let thread = CLONE_VM | CLONE_THREAD;
     if filter.may_fork() {
-        switch(Low(0))
-            .masked(never)
-            .is(&[0], ALLOW)
-            .otherwise(EPERM)
+        switch(Low(0)).masked(never).is(&[0], ALLOW).otherwise(EPERM)
     } else {
-        switch(Low(0))
-            .masked(never | thread)
-            .is(&[thread], ALLOW)
-            .otherwise(EPERM)
+        switch(Low(0)).masked(never | thread).is(&[thread], ALLOW).otherwise(EPERM)
     }
 }
 
@@ -154,9 +148,7 @@ fn execveat(filter: &Filter) -> Decision {
 /// it as a courtesy, so it answers success.
 fn fadvise() -> Decision {
     const POSIX_FADV_DONTNEED: u32 = 4;
-    switch(Low(3))
-        .is(&[POSIX_FADV_DONTNEED], PRETEND)
-        .otherwise(ALLOW)
+    switch(Low(3)).is(&[POSIX_FADV_DONTNEED], PRETEND).otherwise(ALLOW)
 }
 
 mod fcntl_commands {
@@ -165,9 +157,8 @@ mod fcntl_commands {
     /// `F_DUPFD`, `F_GETFD`, `F_SETFD`, `F_GETFL`, `F_SETFL`, `F_GETLK`, `F_GETOWN`, `F_GETSIG`,
     /// `F_GETOWN_EX`, `F_OFD_GETLK`, `F_GETLEASE`, `F_DUPFD_QUERY`, `F_DUPFD_CLOEXEC`,
     /// `F_GETPIPE_SZ`, `F_GET_SEALS`.
-    pub(super) const ALLOWED: &[u32] = &[
-        0, 1, 2, 3, 4, 5, 9, 11, 16, 36, 1025, 1027, 1030, 1032, 1034,
-    ];
+    pub(super) const ALLOWED: &[u32] =
+        &[0, 1, 2, 3, 4, 5, 9, 11, 16, 36, 1025, 1027, 1030, 1032, 1034];
     /// `F_SETLK`, `F_SETLKW`, `F_OFD_SETLK`, `F_OFD_SETLKW`.
     pub(super) const LOCKS: &[u32] = &[6, 7, 37, 38];
     /// `F_SETOWN`, `F_SETSIG`, `F_SETOWN_EX` (signals to others), `F_SETLEASE`, `F_NOTIFY`,
@@ -235,18 +226,12 @@ const IPC_INFO: u32 = 3;
 /// The commands come without the old `IPC_64` bit (0x100) on both machines.
 fn msgctl() -> Decision {
     // MSG_STAT, MSG_INFO, MSG_STAT_ANY.
-    switch(Low(1))
-        .within(IPC_STAT..=IPC_INFO, ALLOW)
-        .within(11..=13, ALLOW)
-        .otherwise(EPERM)
+    switch(Low(1)).within(IPC_STAT..=IPC_INFO, ALLOW).within(11..=13, ALLOW).otherwise(EPERM)
 }
 
 fn shmctl() -> Decision {
     // SHM_STAT, SHM_INFO, SHM_STAT_ANY.
-    switch(Low(1))
-        .within(IPC_STAT..=IPC_INFO, ALLOW)
-        .within(13..=15, ALLOW)
-        .otherwise(EPERM)
+    switch(Low(1)).within(IPC_STAT..=IPC_INFO, ALLOW).within(13..=15, ALLOW).otherwise(EPERM)
 }
 
 fn semctl() -> Decision {
@@ -319,13 +304,8 @@ const SOL_NETLINK: u32 = 270;
 /// needs them.
 fn setsockopt() -> Decision {
     // SO_SNDBUF, SO_RCVBUF, SO_PASSCRED, SO_RCVTIMEO, SO_SNDTIMEO.
-    let socket = switch(Low(2))
-        .is(&[7, 8, 16, 20, 21], ALLOW)
-        .otherwise(EPERM);
-    switch(Low(1))
-        .is(&[SOL_SOCKET], socket)
-        .is(&[SOL_NETLINK], ALLOW)
-        .otherwise(EPERM)
+    let socket = switch(Low(2)).is(&[7, 8, 16, 20, 21], ALLOW).otherwise(EPERM);
+    switch(Low(1)).is(&[SOL_SOCKET], socket).is(&[SOL_NETLINK], ALLOW).otherwise(EPERM)
 }
 
 const AF_UNIX: u32 = 1;
@@ -341,9 +321,8 @@ fn socket(filter: &Filter) -> Decision {
     match filter.network {
         Network::None => EACCES.into(),
         Network::Tables => {
-            let protocol = switch(Low(2))
-                .is(&[NETLINK_ROUTE, NETLINK_SOCK_DIAG], ALLOW)
-                .otherwise(EACCES);
+            let protocol =
+                switch(Low(2)).is(&[NETLINK_ROUTE, NETLINK_SOCK_DIAG], ALLOW).otherwise(EACCES);
             switch(Low(0)).is(&[AF_NETLINK], protocol).otherwise(EACCES)
         }
     }

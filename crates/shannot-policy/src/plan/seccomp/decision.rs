@@ -75,12 +75,8 @@ impl Decision {
             Self::Answer(action) => *action,
             Self::Switch(switch) => {
                 let value = switch.word.of(data) & switch.mask;
-                let case = switch
-                    .cases
-                    .iter()
-                    .find(|(values, _)| values.contains(&value));
-                case.map_or(&switch.otherwise, |(_, then)| then)
-                    .answer(data)
+                let case = switch.cases.iter().find(|(values, _)| values.contains(&value));
+                case.map_or(&switch.otherwise, |(_, then)| then).answer(data)
             }
         }
     }
@@ -94,11 +90,7 @@ impl From<Action> for Decision {
 
 /// Begins a choice by the value of `word`.
 pub(super) fn switch(word: Word) -> Cases {
-    Cases {
-        word,
-        mask: u32::MAX,
-        cases: Vec::new(),
-    }
+    Cases { word, mask: u32::MAX, cases: Vec::new() }
 }
 
 /// A choice that still lacks its default; made by [`switch`].
@@ -118,8 +110,7 @@ impl Cases {
     /// Answers `then` for each of `values`.
     pub(super) fn is(mut self, values: &[u32], then: impl Into<Decision>) -> Self {
         let then = then.into();
-        self.cases
-            .extend(values.iter().map(|value| (*value..=*value, then.clone())));
+        self.cases.extend(values.iter().map(|value| (*value..=*value, then.clone())));
         self
     }
 
@@ -131,12 +122,8 @@ impl Cases {
 
     /// Answers `otherwise` for every value that no case names.
     pub(super) fn otherwise(mut self, otherwise: impl Into<Decision>) -> Decision {
-        self.cases
-            .sort_unstable_by_key(|(values, _)| *values.start());
-        debug_assert!(
-            self.cases
-                .is_sorted_by(|(a, _), (b, _)| a.end() < b.start())
-        );
+        self.cases.sort_unstable_by_key(|(values, _)| *values.start());
+        debug_assert!(self.cases.is_sorted_by(|(a, _), (b, _)| a.end() < b.start()));
         Decision::Switch(Box::new(Switch {
             word: self.word,
             mask: self.mask,

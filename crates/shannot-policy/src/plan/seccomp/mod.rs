@@ -184,9 +184,7 @@ impl Filter {
         if self.arch == Arch::X86_64 {
             by_number = by_number.within(X32_BIT..=u32::MAX, UNKNOWN);
         }
-        switch(Word::Arch)
-            .is(&[self.arch.audit()], by_number.otherwise(UNKNOWN))
-            .otherwise(UNKNOWN)
+        switch(Word::Arch).is(&[self.arch.audit()], by_number.otherwise(UNKNOWN)).otherwise(UNKNOWN)
     }
 
     /// Whether a process may be made.

@@ -89,10 +89,7 @@ pub fn table() -> impl Iterator<Item = &'static Syscall> {
 pub fn allowed_count(arch: Arch) -> usize {
     let lets_through =
         |call: &&Syscall| matches!(call.treatment, Treatment::Allow | Treatment::Check(_));
-    table()
-        .filter(lets_through)
-        .filter(|call| call.number(arch).is_some())
-        .count()
+    table().filter(lets_through).filter(|call| call.number(arch).is_some()).count()
 }
 
 impl Syscall {
