@@ -33,6 +33,8 @@ pub(crate) struct Global {
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Subcommand {
     Run(Run),
+    #[command(subcommand)]
+    Profile(Profile),
 }
 
 /// Run a command in the box
@@ -67,4 +69,72 @@ pub(crate) struct Run {
     /// The command and its arguments; options of Shannot's stand before it
     #[arg(trailing_var_arg = true, required = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
+}
+
+/// Look at profiles
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Profile {
+    /// List the profiles that can be named
+    #[command(after_long_help = "Example:\n  shannot profile list --json")]
+    List,
+    Show(ProfileShow),
+    Check(ProfileCheck),
+    Explain(ProfileExplain),
+    Convert(ProfileConvert),
+}
+
+/// Print a profile with all that it inherits
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Example:
+  shannot profile show readonly")]
+pub(crate) struct ProfileShow {
+    /// A name, or a path to a file [default: as of `run`]
+    pub(crate) name: Option<OsString>,
+}
+
+/// Read profiles and run the examples of their rules
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Example:
+  shannot profile check ~/.config/shannot/profiles/*.toml
+
+Exit codes:
+  0 all are well; 1 something is wrong with one; 2 the command line is wrong")]
+pub(crate) struct ProfileCheck {
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+}
+
+/// Say what a profile allows, or what becomes of a command and in which box
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  shannot profile explain --profile diagnostics
+  shannot profile explain -- find / -delete
+
+Exit codes:
+  0 allowed; 1 denied; 2 the command line or the profile is wrong")]
+pub(crate) struct ProfileExplain {
+    /// Take each word `|` as a pipe between commands
+    #[arg(long)]
+    pub(crate) pipe: bool,
+    /// The command and its arguments
+    #[arg(trailing_var_arg = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
+}
+
+/// Rewrite a JSON profile of Shannot 0.3 as TOML
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Example:
+  shannot profile convert old.json -o ~/.config/shannot/profiles/old.toml")]
+pub(crate) struct ProfileConvert {
+    pub(crate) file: PathBuf,
+    /// Where to write it [default: standard output]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Replace a file that is there
+    #[arg(long, requires = "output")]
+    pub(crate) force: bool,
 }

@@ -32,6 +32,12 @@ pub(crate) enum Error {
     /// A file that cannot be read.
     #[error("cannot read `{path}`")]
     Read { path: PathBuf, source: std::io::Error },
+    /// A file that cannot be written.
+    #[error("cannot write `{path}`")]
+    Write { path: PathBuf, source: std::io::Error },
+    /// A file that would be overwritten.
+    #[error("`{path}` is there already")]
+    Exists { path: PathBuf },
     /// A profile whose text is wrong.
     #[error(transparent)]
     Profile(Box<ProfileError>),
@@ -60,11 +66,14 @@ impl Error {
             Self::Misnamed { .. } => {
                 Some("give the file and the profile in it the same name".to_owned())
             }
+            Self::Exists { .. } => Some("`--force` replaces it".to_owned()),
             Self::Cwd { .. } => Some("write the path without `.` and `..`".to_owned()),
             Self::Failure(failure) => hint_of_failure(failure).map(str::to_owned),
-            Self::Request(_) | Self::ProfileName(_) | Self::Read { .. } | Self::Internal { .. } => {
-                None
-            }
+            Self::Request(_)
+            | Self::ProfileName(_)
+            | Self::Read { .. }
+            | Self::Write { .. }
+            | Self::Internal { .. } => None,
         }
     }
 

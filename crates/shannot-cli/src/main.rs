@@ -5,8 +5,10 @@ mod args;
 mod config;
 mod error;
 mod exit_code;
+mod profile;
 mod profiles;
 mod render;
+mod request;
 mod run;
 mod usage;
 
@@ -19,6 +21,7 @@ fn main() -> std::process::ExitCode {
     let code = match Cli::try_parse_from(&words) {
         Ok(Cli { global, command }) => match command {
             Subcommand::Run(args) => run::run(args, &global),
+            Subcommand::Profile(args) => profile::run(args, &global),
         },
         Err(error) => usage::answer(&error, &words),
     };

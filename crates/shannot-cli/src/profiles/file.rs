@@ -1,12 +1,14 @@
-//! Reads the file of a profile. Whoever can write it decides what may run, so it must belong to
+//! Reads and writes the file of a profile. Whoever can write it decides what may run, so it must belong to
 //! root or to the user who runs, and nobody else may change it.
 
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FileType, Mode, OFlags, Stat, fstat, openat};
+use rustix::fs::{
+    CWD, FileType, Mode, OFlags, RenameFlags, Stat, fstat, openat, renameat_with,
+};
 use rustix::io::Errno;
 use shannot::policy::profile::LARGEST_PROFILE;
 
@@ -48,6 +50,47 @@ pub(crate) fn read_any(path: &Path) -> Result<Option<Text>, Error> {
 /// Why a file would not be trusted, if so.
 pub(crate) fn doubt(path: &Path) -> Result<Option<Error>, Error> {
     Ok(open(path)?.and_then(|opened| opened.doubt()))
+}
+
+/// What becomes of a file that is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Existing {
+    Keep,
+    Replace,
+}
+
+/// Writes a file whole or not at all: a reader sees the old text or the new one.
+pub(crate) fn write(path: &Path, text: &str, existing: Existing) -> Result<(), Error> {
+    let failed = |source: io::Error| Error::Write { path: path.to_owned(), source };
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = path.file_name().ok_or_else(|| failed(io::Error::other("it names no file")))?;
+    let mut draft = std::ffi::OsString::from(".");
+    draft.push(name);
+    draft.push(format!(".{}", std::process::id()));
+    let draft = dir.join(draft);
+    let written = write_draft(&draft, text).and_then(|()| {
+        let flags = match existing {
+            Existing::Keep => RenameFlags::NOREPLACE,
+            Existing::Replace => RenameFlags::empty(),
+        };
+        renameat_with(CWD, &draft, CWD, path, flags)?;
+        // So that the name survives a crash too.
+        File::open(dir)?.sync_all()
+    });
+    written.map_err(|source| {
+        // It is only there if the rename failed.
+        let _ = std::fs::remove_file(&draft);
+        if source.kind() == io::ErrorKind::AlreadyExists {
+            return Error::Exists { path: path.to_owned() };
+        }
+        failed(source)
+    })
+}
+
+fn write_draft(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = File::create_new(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
 }
 
 struct Opened {

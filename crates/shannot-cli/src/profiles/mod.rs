@@ -17,7 +17,9 @@ use crate::error::Error;
 mod built_in;
 mod file;
 
-pub(crate) use file::{Text, read_any};
+#[cfg(test)]
+pub(crate) use built_in::every as every_built_in;
+pub(crate) use file::{Existing, Text, doubt, read_any, write};
 
 /// The profile of a caller who names none.
 const DEFAULT: &str = "minimal";

@@ -9,6 +9,30 @@ use shannot::{End, Failure, Limit, Outcome};
 use super::terminal::inert;
 use crate::error::{Error, chain, hint_of_failure};
 
+/// Prints a text on stdout; a terminal is shown nothing in it that it would obey.
+pub(crate) fn print(text: &str) {
+    let lines = text.lines().map(inert);
+    let text: String = lines.flat_map(|line| [line, "\n".to_owned()]).collect();
+    // A closed pipe is no error, and for another nobody is left to tell.
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+}
+
+/// Rows with each column but the last as wide as its widest cell.
+pub(crate) fn columns<const N: usize>(rows: &[[String; N]]) -> String {
+    let width = |at: usize| rows.iter().map(|row| row[at].chars().count()).max().unwrap_or(0);
+    let widths: [usize; N] = std::array::from_fn(width);
+    let mut text = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(widths) {
+            line.push_str(&format!("{cell:width$}  "));
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
 /// Says something on stderr.
 pub(crate) fn complain(text: &str) {
     let mut lines = String::new();

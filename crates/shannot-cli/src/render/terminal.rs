@@ -66,10 +66,10 @@ impl Filter {
                 self.hold(byte, State::Sgr);
             }
             (State::Sgr, b'm') if shows_all(&self.held[2..]) => {
+                self.coloured = self.held[2..].iter().any(|byte| *byte != b'0');
                 out.append(&mut self.held);
                 out.push(b'm');
                 self.state = State::Text;
-                self.coloured = true;
             }
             (State::Char(length), 0x80..=0xbf) => {
                 self.hold(byte, State::Char(length));
@@ -219,8 +219,9 @@ mod tests {
 
     #[test]
     fn colours_pass_and_are_taken_back() {
-        check(b"\x1b[1;31mred\x1b[0m", "\x1b[1;31mred\x1b[0m\x1b[0m");
-        check(b"\x1b[38;5;8mgrey\x1b[m", "\x1b[38;5;8mgrey\x1b[m\x1b[0m");
+        check(b"\x1b[1;31mred\x1b[0m", "\x1b[1;31mred\x1b[0m");
+        check(b"\x1b[0;31mred", "\x1b[0;31mred\x1b[0m");
+        check(b"\x1b[38;5;8mgrey\x1b[m", "\x1b[38;5;8mgrey\x1b[m");
         check(b"\x1b[38;2;8;8;8;48:5:8mx", "\x1b[38;2;8;8;8;48:5:8mx\x1b[0m");
     }
 

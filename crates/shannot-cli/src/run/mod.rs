@@ -1,12 +1,10 @@
 //! `shannot run`: one request, its output where the caller wants it, and its exit code.
 
-use std::ffi::OsString;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::ffi::OsStringExt as _;
 use std::sync::Arc;
 
-use shannot::policy::types::{AbsPath, Timeout};
-use shannot::policy::{Argv, Profile, Request, RequestError, Stages};
+use shannot::policy::Request;
+use shannot::policy::types::{ByteSize, Timeout};
 use shannot::sandbox::Error as StartError;
 use shannot::{End, Failure, Gate, Input, Io, LocalExecutor, Outcome, Output};
 
@@ -15,6 +13,7 @@ use crate::config::Surroundings;
 use crate::error::Error;
 use crate::exit_code::ExitCode;
 use crate::profiles::Profiles;
+use crate::request::Asked;
 use crate::render::json::{self, About, Held, RunResult};
 use crate::render::human;
 use attend::{Attended, attend};
@@ -28,16 +27,10 @@ mod signals;
 /// Runs a command and answers as it did.
 pub(crate) fn run(args: Args, global: &Global) -> ExitCode {
     let surroundings = Surroundings::read();
-    let words = stage_words(args.command, args.pipe);
-    let shown = |words: &Vec<OsString>| {
-        words.iter().map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>()
-    };
-    let stages = words.iter().map(shown).collect();
-    let mut about = About { profile: None, stages, cwd: None, run_id: String::new() };
-    let asked = Asked {
-        words,
-        cwd: args.cwd,
-        timeout: args.timeout,
+    let mut asked = Asked::new(args.command, args.pipe);
+    (asked.cwd, asked.timeout) = (args.cwd, args.timeout);
+    let wishes = Wishes {
+        asked,
         stdin: if args.no_stdin { Stdin::Empty } else { Stdin::Passed },
         output: match (global.json, args.raw) {
             (true, _) => Wanted::Held,
@@ -45,7 +38,9 @@ pub(crate) fn run(args: Args, global: &Global) -> ExitCode {
             (false, false) => Wanted::Harmless,
         },
     };
-    let done = perform(&asked, global, &surroundings, &mut about);
+    let stages = wishes.asked.shown();
+    let mut about = About { profile: None, stages, cwd: None, run_id: String::new() };
+    let done = perform(&wishes, global, &surroundings, &mut about);
     match done {
         Ok(done) => {
             let code = ExitCode::of_outcome(&done.outcome, done.passed_on);
@@ -71,11 +66,9 @@ pub(crate) fn run(args: Args, global: &Global) -> ExitCode {
     }
 }
 
-/// What the caller asked for.
-struct Asked {
-    words: Vec<Vec<OsString>>,
-    cwd: Option<std::path::PathBuf>,
-    timeout: Option<Timeout>,
+/// What the caller wants.
+struct Wishes {
+    asked: Asked,
     stdin: Stdin,
     output: Wanted,
 }
@@ -106,17 +99,8 @@ struct Done {
     wall: Timeout,
 }
 
-/// The words of each stage. Only with `--pipe` does a word `|` stand between two.
-fn stage_words(words: Vec<OsString>, pipe: bool) -> Vec<Vec<OsString>> {
-    if pipe {
-        words.split(|word| word == "|").map(<[OsString]>::to_vec).collect()
-    } else {
-        vec![words]
-    }
-}
-
 fn perform(
-    asked: &Asked,
+    wishes: &Wishes,
     global: &Global,
     surroundings: &Surroundings,
     about: &mut About,
@@ -127,7 +111,7 @@ fn perform(
     let profiles = Profiles::new(surroundings);
     let profile = profiles.select(global.profile.as_deref())?.profile;
     about.profile = Some(profile.name.to_string());
-    let mut request = request(asked, &profile, surroundings)?;
+    let mut request = wishes.asked.request(&profile, surroundings)?;
     about.cwd = request.cwd.as_ref().map(ToString::to_string);
     let wall = request.timeout.map_or(profile.limits.wall, |t| t.min(profile.limits.wall));
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -138,50 +122,20 @@ fn perform(
         let mut signals = Signals::listen()?;
         let limit = profile.limits.output;
         let gate = Gate::new([profile], Arc::new(LocalExecutor::on_this_thread()?));
-        let mut attended = start(&gate, request.clone(), asked, limit, &mut signals).await?;
-        if asked.cwd.is_none() && request.cwd.is_some() && cannot_enter(&attended.outcome) {
+        let mut attended = start(&gate, request.clone(), wishes, limit, &mut signals).await?;
+        if wishes.asked.cwd.is_none() && request.cwd.is_some() && cannot_enter(&attended.outcome) {
             // Nothing has been executed and nothing read.
             if rustix::termios::isatty(rustix::stdio::stderr()) {
                 human::complain("the box cannot enter this directory; starting in `/`");
             }
             request.cwd = None;
             about.cwd = None;
-            attended = start(&gate, request, asked, limit, &mut signals).await?;
+            attended = start(&gate, request, wishes, limit, &mut signals).await?;
         }
         about.cwd.get_or_insert_with(|| "/".to_owned());
         let Attended { outcome, held, passed_on } = attended;
         Ok(Done { outcome, held, passed_on, wall })
     })
-}
-
-fn request(
-    asked: &Asked,
-    profile: &Profile,
-    surroundings: &Surroundings,
-) -> Result<Request, Error> {
-    let argv = |words: &Vec<OsString>| {
-        Argv::from_words(words.iter().map(|word| word.clone().into_vec()))
-    };
-    let stages = asked.words.iter().map(argv).collect::<Result<Vec<_>, RequestError>>()?;
-    Ok(Request {
-        profile: profile.name.clone(),
-        stages: Stages::new(stages)?,
-        cwd: cwd(asked, surroundings)?,
-        timeout: asked.timeout,
-        locale: surroundings.locale.clone(),
-    })
-}
-
-/// The directory that was asked for, or else this process's own where it has a name.
-fn cwd(asked: &Asked, surroundings: &Surroundings) -> Result<Option<AbsPath>, Error> {
-    let bytes = |path: std::path::PathBuf| path.into_os_string().into_vec();
-    let Some(path) = &asked.cwd else {
-        return Ok(surroundings.cwd.clone().and_then(|cwd| AbsPath::new(bytes(cwd)).ok()));
-    };
-    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.clone());
-    AbsPath::new(bytes(absolute))
-        .map(Some)
-        .map_err(|source| Error::Cwd { path: path.clone(), source })
 }
 
 fn cannot_enter(outcome: &Outcome) -> bool {
@@ -192,15 +146,15 @@ fn cannot_enter(outcome: &Outcome) -> bool {
 async fn start(
     gate: &Gate,
     request: Request,
-    asked: &Asked,
-    limit: shannot::policy::types::ByteSize,
+    wishes: &Wishes,
+    limit: ByteSize,
     signals: &mut Signals,
 ) -> Result<Attended, Error> {
-    let stdin = match asked.stdin {
+    let stdin = match wishes.stdin {
         Stdin::Empty => Input::Empty,
         Stdin::Passed => Input::Fd(duplicate(rustix::stdio::stdin())?),
     };
-    let (output, screens) = match asked.output {
+    let (output, screens) = match wishes.output {
         Wanted::Held => (Output::Events, Vec::new()),
         Wanted::Raw => {
             let stdout = duplicate(rustix::stdio::stdout())?;
