@@ -77,14 +77,15 @@ struct Stage {
 pub(crate) struct Enforcement {
     engine: &'static str,
     tier: &'static str,
-    layers: Vec<Layer>,
+    pub(crate) layers: Vec<Layer>,
 }
 
+/// One layer.
 #[derive(Debug, Serialize)]
-struct Layer {
-    name: &'static str,
-    status: &'static str,
-    detail: String,
+pub(crate) struct Layer {
+    pub(crate) name: &'static str,
+    pub(crate) status: &'static str,
+    pub(crate) detail: String,
 }
 
 /// A denial.
