@@ -334,7 +334,8 @@ impl Conversion {
 impl New {
     fn to_toml(&self, name: &str) -> String {
         let mut out = String::new();
-        let _infallible = self.write_toml(name, &mut out);
+        // Writing to a string does not fail.
+        let _ = self.write_toml(name, &mut out);
         out
     }
 
