@@ -110,7 +110,7 @@ impl Emitter {
         if let [only] = runs[..] {
             return only.to;
         }
-        self.tree(&runs, u32::MAX);
+        self.tree(&groups(&runs));
         if switch.mask != u32::MAX {
             self.place(AND_K, switch.mask);
         }
@@ -140,22 +140,19 @@ impl Emitter {
         runs
     }
 
-    /// Places comparisons that lead each value up to `last` to the target of its run. The topmost
-    /// comparison is the one placed last.
-    fn tree(&mut self, runs: &[Run], last: u32) -> Target {
-        if let [only] = runs {
-            return only.to;
+    /// Places comparisons that lead each value to the target of its group. The topmost comparison
+    /// is the one placed last.
+    fn tree(&mut self, groups: &[Group<'_>]) -> Target {
+        if let [group] = groups {
+            let singles = group.runs.iter().rev().filter(|run| run.to != group.common);
+            return singles.fold(group.common, |no, run| {
+                self.branch(JEQ_K, run.first, run.to, no)
+            });
         }
-        if let Some((values, common)) = chain(runs, last) {
-            return values
-                .iter()
-                .fold(common, |no, run| self.branch(JEQ_K, run.first, run.to, no));
-        }
-        let (low, high) = runs.split_at(runs.len() / 2);
-        let pivot = high[0].first;
-        let yes = self.tree(high, last);
-        let no = self.tree(low, pivot - 1);
-        self.branch(JGE_K, pivot, yes, no)
+        let (low, high) = groups.split_at(groups.len() / 2);
+        let yes = self.tree(high);
+        let no = self.tree(low);
+        self.branch(JGE_K, high[0].runs[0].first, yes, no)
     }
 
     fn branch(&mut self, code: u16, k: u32, yes: Target, no: Target) -> Target {
@@ -210,27 +207,42 @@ impl Emitter {
     }
 }
 
-/// The runs as at most [`CHAIN`] single values and one common target for all others, if they are
-/// that simple.
-fn chain(runs: &[Run], last: u32) -> Option<(Vec<Run>, Target)> {
-    if runs.len() > 2 * CHAIN + 1 {
-        return None;
+/// Neighbouring runs that at most [`CHAIN`] comparisons for equality tell apart.
+struct Group<'a> {
+    runs: &'a [Run],
+    /// Where all of them lead but some that are single values.
+    common: Target,
+}
+
+/// Divides all runs into groups, each as long as it can be: fewer groups make a smaller tree.
+fn groups(runs: &[Run]) -> Vec<Group<'_>> {
+    let mut groups = Vec::with_capacity(runs.len());
+    let mut rest = 0;
+    while rest < runs.len() {
+        // The first run that leads to the common target has no more than CHAIN before it.
+        let candidates = runs[rest..].iter().take(CHAIN + 1).map(|run| run.to);
+        let (len, common) = candidates
+            .map(|common| (group_len(runs, rest, common), common))
+            .max_by_key(|(len, _)| *len)
+            .expect("there is a run left");
+        groups.push(Group {
+            runs: &runs[rest..rest + len],
+            common,
+        });
+        rest += len;
     }
-    let ends = runs.iter().skip(1).map(|run| run.first - 1).chain([last]);
-    let single: Vec<bool> = runs
-        .iter()
-        .zip(ends)
-        .map(|(run, end)| run.first == end)
-        .collect();
-    runs.iter().find_map(|common| {
-        let rest = || {
-            runs.iter()
-                .zip(&single)
-                .filter(|(run, _)| run.to != common.to)
-        };
-        let simple = rest().count() <= CHAIN && rest().all(|(_, single)| *single);
-        simple.then(|| (rest().map(|(run, _)| *run).collect(), common.to))
-    })
+    groups
+}
+
+/// How many runs from `start` on make a group around `common`; 0 if not even the first.
+fn group_len(runs: &[Run], start: usize, common: Target) -> usize {
+    let mut singles = 0;
+    let fits = |i: &usize| {
+        let last = runs.get(i + 1).map_or(u32::MAX, |next| next.first - 1);
+        singles += usize::from(runs[*i].to != common);
+        runs[*i].to == common || (runs[*i].first == last && singles <= CHAIN)
+    };
+    (start..runs.len()).take_while(fits).count()
 }
 
 fn distance_u32(distance: usize) -> u32 {

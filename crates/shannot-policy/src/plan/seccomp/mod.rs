@@ -33,7 +33,7 @@ use crate::profile::Network;
 use decision::{Decision, Word, switch};
 
 /// What differs between filters; everything else is the same for every box.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Filter {
     /// The machine that the program is compiled for.
     pub arch: Arch,
@@ -48,7 +48,7 @@ pub struct Filter {
 }
 
 /// What may still be executed once the filter is in force.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exec {
     /// Any program that Landlock's `EXECUTE` lets through.
     Listed,

@@ -153,9 +153,9 @@ calls! { CREDENTIALS: Credentials;
 
 calls! { SCHEDULING: Scheduling;
     getpriority        140 141 => ALLOW, "nice, top";
+    getrlimit           97 163 => ALLOW, "Go programs before 1.20 (descriptor limit)";
     getrusage           98 165 => ALLOW, "java, time of shells";
     ioprio_get         252  31 => ALLOW, "ionice -p";
-    personality        135  92 => check(Check::Personality), "setarch --show, java";
     prlimit64          302 261 => check(Check::Prlimit), "every program, ulimit -a";
     sched_get_priority_max 146 125 => ALLOW, "chrt -m, .NET";
     sched_get_priority_min 147 126 => ALLOW, "chrt -m, .NET";
