@@ -8,6 +8,8 @@
 //! BPF only jumps forward. The program is therefore made from its end to its beginning: whatever
 //! an instruction jumps to has been placed already, and the distance is known.
 
+use std::fmt;
+
 use super::decision::{Decision, Switch};
 use super::{Action, Errno};
 
@@ -24,10 +26,16 @@ pub struct Insn {
     pub k: u32,
 }
 
-/// A filter program for `seccomp(2)`; every one is within the kernel's limit of 4096
-/// instructions.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A filter program for `seccomp(2)`; every one is far within the kernel's limit of 4096
+/// instructions. It contains the [`super::Ticket`], so `Debug` shows no instruction.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Program(Vec<Insn>);
+
+impl fmt::Debug for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Program({} instructions)", self.0.len())
+    }
+}
 
 /// `A = word at k of struct seccomp_data`.
 pub(super) const LD_W_ABS: u16 = 0x20;
@@ -59,8 +67,9 @@ impl Program {
             answers: Vec::new(),
         };
         let start = emitter.decision(decision);
-        // Also puts the start where it must be when the whole decision is one answer.
-        emitter.place_start(start);
+        if let Target::Answer(action) = start {
+            emitter.place(RET_K, encoded(action));
+        }
         emitter.reversed.reverse();
         Self(emitter.reversed)
     }
@@ -183,15 +192,6 @@ impl Emitter {
                 let at = self.place(RET_K, encoded(action));
                 self.answers.push((action, at));
                 at
-            }
-        }
-    }
-
-    fn place_start(&mut self, start: Target) {
-        match start {
-            Target::At(at) => debug_assert_eq!(at + 1, self.reversed.len()),
-            Target::Answer(action) => {
-                self.place(RET_K, encoded(action));
             }
         }
     }

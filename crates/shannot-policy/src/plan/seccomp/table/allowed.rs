@@ -3,7 +3,7 @@
 //! "every program" means that `strace` shows it in any dynamic program. What no diagnostic tool
 //! was seen to need is not here, however harmless.
 
-use super::{ALLOW, Syscall, Treatment, calls};
+use super::{ALLOW, Group, Syscall, Treatment, calls};
 use crate::plan::seccomp::Check;
 
 const fn check(check: Check) -> Treatment {

@@ -9,7 +9,7 @@
 //!   there.
 //! - success where a refusal would break a reader, and doing it would touch the host.
 
-use super::{EACCES, EINVAL, ENOSYS, EPERM, EROFS, PRETEND, Syscall, calls};
+use super::{EACCES, EINVAL, ENOSYS, EPERM, EROFS, Group, PRETEND, Syscall, calls};
 
 pub(super) const PARTS: &[&[Syscall]] = &[
     METADATA,
@@ -28,7 +28,8 @@ pub(super) const PARTS: &[&[Syscall]] = &[
     HOST,
 ];
 
-// Landlock knows none of these: in the tier without namespaces this table alone stops them.
+// Landlock knows none of these but mknod(2): in the tier without namespaces this table alone stops
+// them.
 calls! { METADATA: Metadata;
     chmod               90   - => EROFS, "changes a mode";
     chown               92   - => EROFS, "changes an owner";
@@ -133,7 +134,7 @@ calls! { WATCH: Watch;
     io_uring_setup     425 425 => ENOSYS, "makes calls that no filter sees";
     kcmp               312 272 => EPERM, "compares other processes' kernel pointers";
     lookup_dcookie     212  18 => ENOSYS, "paths by number, past every hidden directory";
-    name_to_handle_at  303 264 => EPERM, "the first half of the next one";
+    name_to_handle_at  303 264 => EPERM, "the first half of open_by_handle_at(2)";
     open_by_handle_at  304 265 => EPERM, "opens a file past every mask and mount";
     perf_event_open    298 241 => EPERM, "samples the host; kernel bugs";
     pidfd_getfd        438 438 => ENOSYS, "takes another process's descriptors";
