@@ -19,6 +19,13 @@ fn names_and_numbers_are_unique() {
     }
 }
 
+/// `linux/audit.h`: the ELF machine (`EM_AARCH64`, `EM_X86_64`), 64 bits, little endian.
+#[test]
+fn machines_are_those_of_elf() {
+    assert_eq!(Arch::Aarch64.audit(), 183 | 1 << 31 | 1 << 30);
+    assert_eq!(Arch::X86_64.audit(), 62 | 1 << 31 | 1 << 30);
+}
+
 #[test]
 fn every_call_has_a_number_and_a_reason() {
     for call in table() {
