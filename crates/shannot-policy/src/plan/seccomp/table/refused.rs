@@ -164,7 +164,7 @@ calls! { SCHEDULING: Scheduling;
 }
 
 calls! { CREDENTIALS: Credentials;
-    capset             126  91 => EPERM, "changes capabilities";
+    capset             126  91 => PRETEND, "drops capabilities, and there are none; refused, `ip` ends without a word";
     setfsgid           123 152 => EPERM, "changes groups";
     setfsuid           122 151 => EPERM, "changes users";
     setgid             106 144 => EPERM, "changes groups";
