@@ -105,8 +105,7 @@ impl<'s> Profiles<'s> {
             let origin = Origin::File(path.to_owned());
             return Ok(Found { profile: Arc::new(profile), origin, narrowed_by: None });
         }
-        let name: ProfileName =
-            asked.to_string_lossy().parse().map_err(Error::ProfileName)?;
+        let name: ProfileName = asked.to_string_lossy().parse().map_err(Error::ProfileName)?;
         self.by_name(&name)
     }
 
