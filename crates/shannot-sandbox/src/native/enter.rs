@@ -14,7 +14,9 @@ use std::ffi::CStr;
 use std::os::fd::AsRawFd;
 
 use super::init;
-use super::spec::{MaskKind, MountStep, RunSpec, StageSpec};
+use shannot_policy::MOST_STAGES;
+
+use super::spec::{MOUNT_TABLE, MaskKind, MountStep, RunSpec, StageSpec};
 use super::step::{Record, Step};
 use super::sys::{self, Errno, Fd, Sys};
 
@@ -58,7 +60,9 @@ pub(super) extern "C" fn box_main(run: &RunSpec) -> ! {
         report.need(Step::UserMap, write_file(c"/proc/self/uid_map", &map.uid));
         report.need(Step::UserMap, write_file(c"/proc/self/gid_map", &map.gid));
     }
-    make_mounts(&prepared.mounts, &report);
+    let mut tables: MountTables = [[-1; MOUNT_TABLE.len()]; MOST_STAGES];
+    let stages = prepared.stages.len();
+    make_mounts(&prepared.mounts, tables.iter_mut().take(stages), &report);
     for path in &prepared.scratch_rules {
         let dir = report.need(Step::LandlockRule, sys::open(path, libc::O_PATH | libc::O_CLOEXEC));
         let allowed = sys::landlock_allow(run.ruleset, dir, prepared.scratch_access);
@@ -70,7 +74,7 @@ pub(super) extern "C" fn box_main(run: &RunSpec) -> ! {
         report.need(Step::Landlock, sys::landlock_restrict_self(domain.as_raw_fd()));
         report.need(Step::Subreaper, sys::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0));
     }
-    init::run(run, &report)
+    init::run(run, &tables, &report)
 }
 
 /// One command of the box, or of tier L without an init. Never returns.
@@ -87,9 +91,8 @@ pub(super) extern "C" fn stage_main(call: &StageCall) -> ! {
             report.need(Step::Stdio, sys::dup3(fd, standard, 0));
         }
     }
-    for (host, own) in &prepared.mount_table {
-        let bound = sys::mount(host, own, None, libc::MS_BIND, None);
-        report.need(Step::HostMountTable, bound);
+    for (mount, (_, own)) in call.mount_table.iter().zip(MOUNT_TABLE) {
+        report.need(Step::HostMountTable, sys::attach(*mount, own));
     }
     open_program(stage, &report);
     take_identity(run, &report);
@@ -102,7 +105,6 @@ pub(super) extern "C" fn stage_main(call: &StageCall) -> ! {
     if let Some(parent) = call.die_with {
         // After the change of uid, which clears it. A parent that died before this line cannot
         // send the signal any more.
-        #[expect(clippy::cast_sign_loss, reason = "SIGKILL is 9")]
         let signal = libc::SIGKILL as usize;
         report.need(Step::ParentDeath, sys::prctl(libc::PR_SET_PDEATHSIG, signal, 0));
         if sys::parent() != parent {
@@ -115,9 +117,10 @@ pub(super) extern "C" fn stage_main(call: &StageCall) -> ! {
     }
     let cloexec = libc::CLOSE_RANGE_CLOEXEC;
     report.need(Step::Descriptors, sys::close_range(3, u32::MAX, cloexec));
-    // Rust ignores SIGPIPE, and a caller may ignore others; a command expects the defaults. A
-    // signal the kernel reserves answers EINVAL, which is as good.
-    for signal in 1..=64 {
+    // Rust ignores SIGPIPE, and a caller may ignore others; a command expects the defaults. The
+    // clone has reset handlers, but not what is ignored. SIGKILL and SIGSTOP answer EINVAL, which
+    // is as good; nobody ignores real-time signals for others.
+    for signal in 1..=31 {
         let _ = sys::default_action(signal);
     }
     report.need(Step::Signals, sys::set_signal_mask(0));
@@ -135,6 +138,9 @@ pub(super) struct StageCall<'a> {
     pub(super) run: &'a RunSpec,
     pub(super) stage: &'a StageSpec,
     pub(super) index: u8,
+    /// Detached mounts of the host's mount table, one for each of [`MOUNT_TABLE`]; empty where
+    /// the mounts are the host's own.
+    pub(super) mount_table: &'a [Fd],
     /// The parent whose end must end this process, where no init sees to it.
     pub(super) die_with: Option<i32>,
 }
@@ -159,8 +165,15 @@ fn write_file(path: &CStr, bytes: &[u8]) -> Sys {
     written.map(drop)
 }
 
+/// The detached mounts of the host's mount table for each stage.
+pub(super) type MountTables = [[Fd; MOUNT_TABLE.len()]; MOST_STAGES];
+
 /// Makes the mount tree of the box.
-fn make_mounts(steps: &[MountStep], report: &Reporter) {
+fn make_mounts<'a>(
+    steps: &[MountStep],
+    mut tables: impl Iterator<Item = &'a mut [Fd; MOUNT_TABLE.len()]>,
+    report: &Reporter,
+) {
     let mut masks = Masks { fs: None };
     for step in steps {
         match step {
@@ -176,6 +189,14 @@ fn make_mounts(steps: &[MountStep], report: &Reporter) {
                 };
                 let set = sys::mount_setattr(libc::AT_FDCWD, c"/", libc::AT_RECURSIVE, &attr);
                 report.need(Step::ReadOnlyTree, set);
+            }
+            MountStep::HostMountTable(sources) => {
+                // After the tree is read-only, so that these are too; before an own /proc covers
+                // the sources. One for each stage: a detached mount can be attached once.
+                for (mount, source) in tables.by_ref().flat_map(|t| t.iter_mut().zip(sources)) {
+                    let copy = sys::open_tree_clone(libc::AT_FDCWD, source, 0);
+                    *mount = report.need(Step::HostMountTable, copy);
+                }
             }
             MountStep::Device(path) => report.need(Step::Device, allow_device(path)),
             MountStep::OwnProc => {
@@ -253,22 +274,21 @@ impl MaskMounts {
     }
 
     fn new() -> Sys<Self> {
-        let options = [(c"size", c"4096"), (c"nr_inodes", c"4"), (c"mode", c"0")];
-        let attrs = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOEXEC;
-        #[expect(clippy::cast_possible_truncation, reason = "mount attributes fit 32 bits")]
-        let fs = sys::new_filesystem(c"tmpfs", &options, attrs as u32)?;
-        sys::make_file(fs, c"hidden", 0)?;
+        // On top of /proc for the moment: only a mount that is attached somewhere can be copied
+        // (before Linux 6.15), and /proc is there and needed by nobody until these are.
+        let flags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
+        let options = c"size=4096,nr_inodes=4,mode=0";
+        sys::mount(c"tmpfs", c"/proc", Some(c"tmpfs"), flags, Some(options))?;
+        sys::make_file(c"/proc/hidden", 0)?;
         let attr = libc::mount_attr {
             attr_set: libc::MOUNT_ATTR_RDONLY,
             attr_clr: 0,
             propagation: 0,
             userns_fd: 0,
         };
-        sys::mount_setattr(fs, c"", libc::AT_EMPTY_PATH, &attr)?;
-        // Before Linux 6.15 only a mount that is attached somewhere can be copied.
-        sys::attach(fs, c"/proc")?;
-        let dir = sys::open_tree_clone(fs, c"", libc::AT_EMPTY_PATH)?;
-        let file = sys::open_tree_clone(fs, c"hidden", 0)?;
+        sys::mount_setattr(libc::AT_FDCWD, c"/proc", 0, &attr)?;
+        let dir = sys::open_tree_clone(libc::AT_FDCWD, c"/proc", 0)?;
+        let file = sys::open_tree_clone(libc::AT_FDCWD, c"/proc/hidden", 0)?;
         sys::detach(c"/proc")?;
         Ok(Self { dir, file })
     }

@@ -20,7 +20,9 @@ use super::hides::{self, Hidden};
 use super::landlock::{self, Rule};
 use super::program::{self, Resolved};
 use super::report;
-use super::spec::{BoxSpec, IdentitySpec, MountStep, ProgramSpec, Rlimit, StageSpec, UserMap};
+use super::spec::{
+    BoxSpec, IdentitySpec, MOUNT_TABLE, MountStep, ProgramSpec, Rlimit, StageSpec, UserMap,
+};
 use super::sys::StringArray;
 use crate::enforcement::{Enforcement, Engine};
 use crate::host::Host;
@@ -36,14 +38,22 @@ const CAP_SYS_ADMIN: u64 = 1 << 21;
 pub struct Prepared {
     pub(super) spec: Arc<BoxSpec>,
     pub(super) tier: Tier,
-    /// Whether a first process of the box's own starts the commands.
-    pub(super) init: bool,
+    pub(super) starts: Starts,
     pub(super) rules: RunRules,
     pub(super) memory: Option<MemoryParent>,
     pub(super) memory_limit: shannot_policy::types::ByteSize,
     pub(super) enforcement: Enforcement,
     pub(super) hidden: Vec<PathBuf>,
     pub(super) programs: Vec<String>,
+}
+
+/// Whose children the commands are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Starts {
+    /// A first process of the box starts and reaps them.
+    Box,
+    /// They are this process's own: in tier L, where they cannot have children themselves.
+    Direct,
 }
 
 /// The Landlock rules of a run.
@@ -77,7 +87,12 @@ pub fn prepare(plan: &Plan, host: &Host) -> Result<Prepared, Error> {
     } else {
         RunRules::Each { abi, reads, rules }
     };
-    let init = plan.tier != Tier::L || plan.stages.iter().any(|s| s.filter.forks);
+    let in_tier_l = plan.tier == Tier::L;
+    let starts = if in_tier_l && !plan.stages.iter().any(|s| s.filter.forks) {
+        Starts::Direct
+    } else {
+        Starts::Box
+    };
     let memory = MemoryParent::find(host);
     let enforcement = Enforcement {
         engine: Engine::Native,
@@ -93,9 +108,10 @@ pub fn prepare(plan: &Plan, host: &Host) -> Result<Prepared, Error> {
         mounts: mount_steps(plan, &hidden),
         scratch_rules: scratch,
         scratch_access: landlock::scratch_access(abi, reads),
-        init_domain: (plan.tier == Tier::L && init).then(|| landlock::domain(abi)).transpose()?,
+        init_domain: (in_tier_l && starts == Starts::Box)
+            .then(|| landlock::domain(abi))
+            .transpose()?,
         identity: identity(plan, host),
-        mount_table: mount_table(plan),
         cwd: c_abs(&plan.cwd),
         rlimits: rlimits(plan, memory.is_none()),
         env: StringArray::new(
@@ -112,7 +128,7 @@ pub fn prepare(plan: &Plan, host: &Host) -> Result<Prepared, Error> {
             .collect(),
         spec: Arc::new(spec),
         tier: plan.tier,
-        init,
+        starts,
         rules,
         memory,
         memory_limit: plan.limits.memory,
@@ -269,8 +285,7 @@ fn mount_steps(plan: &Plan, hidden: &[Hidden]) -> Vec<MountStep> {
                     options: CString::new(options).unwrap_or_default(),
                 });
             }
-            // A stage does this for itself; see `mount_table`.
-            Mount::HostMountTable => {}
+            Mount::HostMountTable => steps.push(MountStep::HostMountTable(mount_table())),
         }
     }
     steps
@@ -282,19 +297,9 @@ fn mask(hidden: &Hidden) -> MountStep {
 }
 
 /// This process stays in the host's mount namespace, so its table is the host's, live.
-fn mount_table(plan: &Plan) -> Vec<(CString, CString)> {
-    if !plan.mounts.contains(&Mount::HostMountTable) {
-        return Vec::new();
-    }
+fn mount_table() -> [CString; MOUNT_TABLE.len()] {
     let pid = std::process::id();
-    ["mountinfo", "mounts", "mountstats"]
-        .into_iter()
-        .filter_map(|file| {
-            let host = CString::new(format!("/proc/{pid}/{file}")).ok()?;
-            let own = CString::new(format!("/proc/self/{file}")).ok()?;
-            Some((host, own))
-        })
-        .collect()
+    MOUNT_TABLE.map(|(file, _)| CString::new(format!("/proc/{pid}/{file}")).unwrap_or_default())
 }
 
 fn identity(plan: &Plan, host: &Host) -> IdentitySpec {
