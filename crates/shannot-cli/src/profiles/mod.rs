@@ -7,9 +7,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use shannot::policy::{Profile, Program};
 use shannot::policy::profile::{Examples, Stated, tighten};
 use shannot::policy::types::ProfileName;
+use shannot::policy::{Profile, Program};
 
 use crate::config::Surroundings;
 use crate::error::Error;
@@ -20,8 +20,8 @@ mod table;
 
 #[cfg(test)]
 pub(crate) use built_in::every as every_built_in;
-pub(crate) use table::Table;
 pub(crate) use file::{Existing, Text, doubt, read_any, write};
+pub(crate) use table::Table;
 
 /// The profile of a caller who names none.
 const DEFAULT: &str = "minimal";

@@ -3,8 +3,8 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
-use shannot::policy::{Profile, Request};
 use shannot::policy::types::{ByteSize, Timeout};
+use shannot::policy::{Profile, Request};
 use shannot::sandbox::Error as StartError;
 use shannot::{End, Failure, Gate, Input, Io, LocalExecutor, Outcome, Output};
 

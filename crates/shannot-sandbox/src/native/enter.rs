@@ -53,6 +53,11 @@ pub(super) extern "C" fn box_main(run: &RunSpec) -> ! {
     // What the parent's other threads and other runs have open must not stay open here: a pipe
     // of another run would never end, a caller's file would be held.
     close_all_but(&run.keep);
+    // Otherwise what is opened below would get the numbers that a command's standard streams are
+    // about to take.
+    for standard in 0..=2 {
+        report.need(Step::Descriptors, sys::dup3(run.status, standard, libc::O_CLOEXEC));
+    }
     report.need(Step::Session, sys::setsid());
     let prepared = &*run.prepared;
     if let Some(map) = &prepared.user_map {

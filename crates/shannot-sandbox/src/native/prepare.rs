@@ -98,6 +98,7 @@ pub fn prepare(plan: &Plan, host: &Host) -> Result<Prepared, Error> {
         engine: Engine::Native,
         tier: plan.tier,
         layers: report::layers(plan, host, &hidden, memory.as_ref()),
+        passed_over: Vec::new(),
     };
     let spec = BoxSpec {
         namespaces: plan.namespaces.iter().map(|n| clone_flag(*n)).fold(0, |all, f| all | f),
