@@ -83,7 +83,8 @@ fn examine(global: &Global) -> Result<Report, Error> {
     }
     // In the order in which `run` would try them.
     let trials = executor.trials(&grant)?;
-    let works = |tier: Tier| tiers.iter().any(|report| report.tier == tier.as_str() && report.works);
+    let works =
+        |tier: Tier| tiers.iter().any(|report| report.tier == tier.as_str() && report.works);
     let used = trials.iter().find(|trial| works(trial.tier));
     let facts = Facts::read(executor.host(), used);
     let enforcement = used.and_then(|trial| trial.prepared.as_ref().ok());

@@ -78,6 +78,14 @@ pub(crate) struct Enforcement {
     engine: &'static str,
     tier: &'static str,
     pub(crate) layers: Vec<Layer>,
+    /// Better tiers that were tried in vain.
+    passed_over: Vec<PassedOver>,
+}
+
+#[derive(Debug, Serialize)]
+struct PassedOver {
+    tier: &'static str,
+    why: String,
 }
 
 /// One layer.
@@ -236,6 +244,11 @@ impl From<&shannot::sandbox::Enforcement> for Enforcement {
             engine: enforcement.engine.as_str(),
             tier: enforcement.tier.as_str(),
             layers: enforcement.layers.iter().map(layer).collect(),
+            passed_over: enforcement
+                .passed_over
+                .iter()
+                .map(|passed| PassedOver { tier: passed.tier.as_str(), why: passed.why.clone() })
+                .collect(),
         }
     }
 }

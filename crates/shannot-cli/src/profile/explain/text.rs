@@ -132,7 +132,11 @@ fn tier_text(tier: &TierBox) -> String {
     }
     for (at, (exec, filter)) in tier.exec.iter().zip(&tier.filters).enumerate() {
         let file = tier.programs.get(at).map(|path| format!("{path} as ")).unwrap_or_default();
-        add("executes", "", format!("{file}{exec}; filter of {} instructions", filter.instructions));
+        add(
+            "executes",
+            "",
+            format!("{file}{exec}; filter of {} instructions", filter.instructions),
+        );
     }
     add("runs as", "", tier.identity.clone());
     if !tier.mounts.is_empty() {
