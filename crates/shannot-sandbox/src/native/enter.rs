@@ -102,7 +102,6 @@ pub(super) extern "C" fn stage_main(call: &StageCall) -> ! {
     if let Some(parent) = call.die_with {
         // After the change of uid, which clears it. A parent that died before this line cannot
         // send the signal any more.
-        #[expect(clippy::cast_sign_loss, reason = "SIGKILL is 9")]
         let signal = libc::SIGKILL as usize;
         report.need(Step::ParentDeath, sys::prctl(libc::PR_SET_PDEATHSIG, signal, 0));
         if sys::parent() != parent {
@@ -115,9 +114,10 @@ pub(super) extern "C" fn stage_main(call: &StageCall) -> ! {
     }
     let cloexec = libc::CLOSE_RANGE_CLOEXEC;
     report.need(Step::Descriptors, sys::close_range(3, u32::MAX, cloexec));
-    // Rust ignores SIGPIPE, and a caller may ignore others; a command expects the defaults. A
-    // signal the kernel reserves answers EINVAL, which is as good.
-    for signal in 1..=64 {
+    // Rust ignores SIGPIPE, and a caller may ignore others; a command expects the defaults. The
+    // clone has reset handlers, but not what is ignored. SIGKILL and SIGSTOP answer EINVAL, which
+    // is as good; nobody ignores real-time signals for others.
+    for signal in 1..=31 {
         let _ = sys::default_action(signal);
     }
     report.need(Step::Signals, sys::set_signal_mask(0));
@@ -253,22 +253,21 @@ impl MaskMounts {
     }
 
     fn new() -> Sys<Self> {
-        let options = [(c"size", c"4096"), (c"nr_inodes", c"4"), (c"mode", c"0")];
-        let attrs = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOEXEC;
-        #[expect(clippy::cast_possible_truncation, reason = "mount attributes fit 32 bits")]
-        let fs = sys::new_filesystem(c"tmpfs", &options, attrs as u32)?;
-        sys::make_file(fs, c"hidden", 0)?;
+        // On top of /proc for the moment: only a mount that is attached somewhere can be copied
+        // (before Linux 6.15), and /proc is there and needed by nobody until these are.
+        let flags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
+        let options = c"size=4096,nr_inodes=4,mode=0";
+        sys::mount(c"tmpfs", c"/proc", Some(c"tmpfs"), flags, Some(options))?;
+        sys::make_file(c"/proc/hidden", 0)?;
         let attr = libc::mount_attr {
             attr_set: libc::MOUNT_ATTR_RDONLY,
             attr_clr: 0,
             propagation: 0,
             userns_fd: 0,
         };
-        sys::mount_setattr(fs, c"", libc::AT_EMPTY_PATH, &attr)?;
-        // Before Linux 6.15 only a mount that is attached somewhere can be copied.
-        sys::attach(fs, c"/proc")?;
-        let dir = sys::open_tree_clone(fs, c"", libc::AT_EMPTY_PATH)?;
-        let file = sys::open_tree_clone(fs, c"hidden", 0)?;
+        sys::mount_setattr(libc::AT_FDCWD, c"/proc", 0, &attr)?;
+        let dir = sys::open_tree_clone(libc::AT_FDCWD, c"/proc", 0)?;
+        let file = sys::open_tree_clone(libc::AT_FDCWD, c"/proc/hidden", 0)?;
         sys::detach(c"/proc")?;
         Ok(Self { dir, file })
     }

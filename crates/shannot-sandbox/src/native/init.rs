@@ -30,7 +30,9 @@ pub(super) fn run(run: &RunSpec, report: &Reporter) -> ! {
         *pid = report.need(Step::StartStage, sys::start_stage(&call, &mut stack));
     }
     let ended = report.need(Step::Signals, sys::signalfd(SIGCHLD_BIT));
-    let mut keep = [run.control, run.status, ended];
+    // Always there for a first process.
+    let control = run.control.unwrap_or(-1);
+    let mut keep = [control, run.status, ended];
     keep.sort_unstable();
     // The commands have their own copies of all else.
     super::enter::close_all_but(&keep);
@@ -41,7 +43,7 @@ pub(super) fn run(run: &RunSpec, report: &Reporter) -> ! {
         report.need(Step::Capabilities, sys::capset(keep, 0));
     }
     let _ = sys::write(run.status, &Record::Started.to_bytes());
-    serve(run, &mut pids, ended);
+    serve(run, &mut pids, control, ended);
     if !in_pid_namespace {
         end_all();
     }
@@ -50,14 +52,14 @@ pub(super) fn run(run: &RunSpec, report: &Reporter) -> ! {
 }
 
 /// Passes signals on and reaps until every command has ended or the supervisor has gone.
-fn serve(run: &RunSpec, pids: &mut Pids, ended: sys::Fd) {
+fn serve(run: &RunSpec, pids: &mut Pids, orders: sys::Fd, ended: sys::Fd) {
     loop {
         // First, for a command that ended before the signal descriptor was there.
         if reap_all(run, pids) {
             return;
         }
         let wait = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
-        let mut fds = [wait(run.control), wait(ended)];
+        let mut fds = [wait(orders), wait(ended)];
         if sys::poll(&mut fds).is_err() {
             continue;
         }
@@ -69,7 +71,7 @@ fn serve(run: &RunSpec, pids: &mut Pids, ended: sys::Fd) {
         }
         if control.revents != 0 {
             let mut signals = [0u8; 16];
-            match sys::read(run.control, &mut signals) {
+            match sys::read(orders, &mut signals) {
                 Ok(0) => return,
                 Ok(n) => signals.iter().take(n).for_each(|s| signal_all(pids, i32::from(*s))),
                 Err(Errno(libc::EINTR | libc::EAGAIN)) => {}

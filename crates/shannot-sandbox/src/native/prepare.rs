@@ -36,14 +36,22 @@ const CAP_SYS_ADMIN: u64 = 1 << 21;
 pub struct Prepared {
     pub(super) spec: Arc<BoxSpec>,
     pub(super) tier: Tier,
-    /// Whether a first process of the box's own starts the commands.
-    pub(super) init: bool,
+    pub(super) starts: Starts,
     pub(super) rules: RunRules,
     pub(super) memory: Option<MemoryParent>,
     pub(super) memory_limit: shannot_policy::types::ByteSize,
     pub(super) enforcement: Enforcement,
     pub(super) hidden: Vec<PathBuf>,
     pub(super) programs: Vec<String>,
+}
+
+/// Whose children the commands are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Starts {
+    /// A first process of the box starts and reaps them.
+    Box,
+    /// They are this process's own: in tier L, where they cannot have children themselves.
+    Direct,
 }
 
 /// The Landlock rules of a run.
@@ -77,7 +85,12 @@ pub fn prepare(plan: &Plan, host: &Host) -> Result<Prepared, Error> {
     } else {
         RunRules::Each { abi, reads, rules }
     };
-    let init = plan.tier != Tier::L || plan.stages.iter().any(|s| s.filter.forks);
+    let in_tier_l = plan.tier == Tier::L;
+    let starts = if in_tier_l && !plan.stages.iter().any(|s| s.filter.forks) {
+        Starts::Direct
+    } else {
+        Starts::Box
+    };
     let memory = MemoryParent::find(host);
     let enforcement = Enforcement {
         engine: Engine::Native,
@@ -93,7 +106,9 @@ pub fn prepare(plan: &Plan, host: &Host) -> Result<Prepared, Error> {
         mounts: mount_steps(plan, &hidden),
         scratch_rules: scratch,
         scratch_access: landlock::scratch_access(abi, reads),
-        init_domain: (plan.tier == Tier::L && init).then(|| landlock::domain(abi)).transpose()?,
+        init_domain: (in_tier_l && starts == Starts::Box)
+            .then(|| landlock::domain(abi))
+            .transpose()?,
         identity: identity(plan, host),
         mount_table: mount_table(plan),
         cwd: c_abs(&plan.cwd),
@@ -112,7 +127,7 @@ pub fn prepare(plan: &Plan, host: &Host) -> Result<Prepared, Error> {
             .collect(),
         spec: Arc::new(spec),
         tier: plan.tier,
-        init,
+        starts,
         rules,
         memory,
         memory_limit: plan.limits.memory,

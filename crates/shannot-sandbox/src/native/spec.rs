@@ -104,8 +104,9 @@ pub(crate) struct RunSpec {
     pub(crate) init_pid: ChildPid,
     /// Where [`super::step::Record`]s go.
     pub(crate) status: Fd,
-    /// A byte is a signal for the commands; the end is the supervisor's.
-    pub(crate) control: Fd,
+    /// A byte is a signal for the commands; the end is the supervisor's. Only a first process
+    /// reads it.
+    pub(crate) control: Option<Fd>,
     pub(crate) ruleset: Fd,
     /// `cgroup.procs` of the run's own group.
     pub(crate) cgroup_procs: Option<Fd>,

@@ -7,6 +7,7 @@
 //! see [`super::enter`].
 
 #![expect(unsafe_code, reason = "the only file that may")]
+#![expect(clippy::cast_possible_truncation, reason = "this engine is for 64 bits only")]
 
 use core::arch::asm;
 use core::ffi::{CStr, c_char, c_int, c_void};
@@ -67,7 +68,6 @@ unsafe fn call6(nr: libc::c_long, a: [isize; 6]) -> isize {
 fn result(ret: isize) -> Sys<usize> {
     // The kernel's errors are -1 to -4095; everything else is a value.
     if (-4095..0).contains(&ret) {
-        #[expect(clippy::cast_possible_truncation, reason = "at most 4095")]
         return Err(Errno(-ret as i32));
     }
     Ok(ret.cast_unsigned())
@@ -106,11 +106,6 @@ pub(crate) fn open(path: &CStr, flags: c_int) -> Sys<Fd> {
     result(unsafe { call6(libc::SYS_openat, a) }).map(as_fd)
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
-    reason = "a descriptor is an int"
-)]
 fn as_fd(n: usize) -> Fd {
     n as Fd
 }
@@ -369,37 +364,11 @@ pub(crate) fn attach(fd: Fd, target: &CStr) -> Sys {
     result(unsafe { call6(libc::SYS_move_mount, a) }).map(drop)
 }
 
-/// Makes a detached file system from `options`, each a key and its value, with mount attributes
-/// `attrs`, by `fsopen(2)`, `fsconfig(2)` and `fsmount(2)` (Linux 5.2).
-pub(crate) fn new_filesystem(
-    fstype: &CStr,
-    options: &[(&CStr, &CStr)],
-    attrs: libc::c_uint,
-) -> Sys<Fd> {
-    const FSCONFIG_SET_STRING: isize = 1;
-    const FSCONFIG_CMD_CREATE: isize = 6;
-    let a = [fstype.as_ptr() as isize, 1, 0, 0, 0, 0]; // 1: FSOPEN_CLOEXEC
-    // SAFETY: `fstype` ends with a NUL and outlives the call.
-    let context = result(unsafe { call6(libc::SYS_fsopen, a) }).map(as_fd)?;
-    let configure = |command: isize, key: *const c_char, value: *const c_char| {
-        let a = [context as isize, command, key as isize, value as isize, 0, 0];
-        // SAFETY: both pointers are null or to NUL-terminated strings that outlive the call.
-        result(unsafe { call6(libc::SYS_fsconfig, a) })
-    };
-    for (key, value) in options {
-        configure(FSCONFIG_SET_STRING, key.as_ptr(), value.as_ptr())?;
-    }
-    configure(FSCONFIG_CMD_CREATE, ptr::null(), ptr::null())?;
-    let mount = numbers!(libc::SYS_fsmount, context, 1, attrs).map(as_fd); // 1: FSMOUNT_CLOEXEC
-    close(context);
-    mount
-}
-
-/// Makes an empty regular file below `dir`, `mknodat(2)`.
-pub(crate) fn make_file(dir: Fd, name: &CStr, mode: u32) -> Sys {
+/// Makes an empty regular file, `mknodat(2)`.
+pub(crate) fn make_file(path: &CStr, mode: u32) -> Sys {
     let mode = libc::S_IFREG | mode;
-    let a = [dir as isize, name.as_ptr() as isize, mode as isize, 0, 0, 0];
-    // SAFETY: `name` ends with a NUL and outlives the call.
+    let a = [CWD, path.as_ptr() as isize, mode as isize, 0, 0, 0];
+    // SAFETY: `path` ends with a NUL and outlives the call.
     result(unsafe { call6(libc::SYS_mknodat, a) }).map(drop)
 }
 
@@ -504,20 +473,6 @@ type Stack = Box<[MaybeUninit<u128>]>;
 /// 128 KiB: the stack of [`box_main`] with, inside it, that of the commands it starts.
 const BOX_STACK: usize = 8192;
 
-/// `struct clone_args`, `clone(2)`; only what is used, the rest stays zero.
-#[repr(C)]
-#[derive(Debug, Default)]
-struct CloneArgs {
-    flags: u64,
-    pidfd: u64,
-    child_tid: u64,
-    parent_tid: u64,
-    exit_signal: u64,
-    stack: u64,
-    stack_size: u64,
-    tls: u64,
-}
-
 /// Where the kernel writes the first process's id, as the parent's pid namespace counts, before
 /// that process runs (`CLONE_PARENT_SETTID`). Zero until then.
 pub(crate) type ChildPid = core::sync::atomic::AtomicI32;
@@ -602,14 +557,18 @@ unsafe fn clone_shared(
     if pid.is_some() {
         flags |= libc::CLONE_PARENT_SETTID.cast_unsigned() as u64;
     }
-    let args = CloneArgs {
+    let args = libc::clone_args {
         flags,
         pidfd: ptr::from_mut(&mut pidfd) as u64,
+        child_tid: 0,
         parent_tid: pid.map_or(0, |p| p.as_ptr() as u64),
         exit_signal: libc::SIGCHLD as u64,
         stack: stack.as_mut_ptr() as u64,
         stack_size: size_of_val(stack) as u64,
-        ..CloneArgs::default()
+        tls: 0,
+        set_tid: 0,
+        set_tid_size: 0,
+        cgroup: 0,
     };
     // SAFETY: `args` outlives the call and names a stack of its stated size; the rest is this
     // function's own contract.
@@ -628,7 +587,11 @@ const CLEAR_SIGHAND: u64 = 1 << 32;
 /// # Safety
 /// See [`clone_shared`].
 #[inline(never)]
-unsafe fn clone_call(args: &CloneArgs, entry: *const c_void, argument: *const c_void) -> isize {
+unsafe fn clone_call(
+    args: &libc::clone_args,
+    entry: *const c_void,
+    argument: *const c_void,
+) -> isize {
     let ret: isize;
     // SAFETY: in the parent only rax, rcx and r11 change. The child starts with its own stack,
     // 16-byte aligned, and never comes back from `entry`.
@@ -644,7 +607,7 @@ unsafe fn clone_call(args: &CloneArgs, entry: *const c_void, argument: *const c_
             "2:",
             inlateout("rax") libc::SYS_clone3 as isize => ret,
             in("rdi") ptr::from_ref(args),
-            in("rsi") size_of::<CloneArgs>(),
+            in("rsi") size_of::<libc::clone_args>(),
             in("r12") argument,
             in("r13") entry,
             lateout("rcx") _, lateout("r11") _,

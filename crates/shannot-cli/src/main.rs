@@ -1,0 +1,29 @@
+//! The program `shannot`: parse, do, answer with an exit code.
+#![forbid(unsafe_code)]
+
+mod args;
+mod config;
+mod error;
+mod exit_code;
+mod profile;
+mod profiles;
+mod render;
+mod request;
+mod run;
+mod usage;
+
+use clap::Parser as _;
+
+use args::{Cli, Subcommand};
+
+fn main() -> std::process::ExitCode {
+    let words: Vec<_> = std::env::args_os().collect();
+    let code = match Cli::try_parse_from(&words) {
+        Ok(Cli { global, command }) => match command {
+            Subcommand::Run(args) => run::run(args, &global),
+            Subcommand::Profile(args) => profile::run(args, &global),
+        },
+        Err(error) => usage::answer(&error, &words),
+    };
+    code.into()
+}
