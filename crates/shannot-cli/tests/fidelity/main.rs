@@ -58,6 +58,9 @@ fn judge(row: &Row, tier: Tier, host: &Host) -> Result<(), String> {
             return Err(format!("`{}` was not run: {}", row.line, String::from_utf8_lossy(&inside.stderr)));
         }
         seen = row.compare.check(&before, &inside, &after);
+        if row.stderr && inside.stderr != before.stderr {
+            seen = Err("standard error differs".to_owned());
+        }
         if seen.is_err() { seen = seen.map_err(|e| format!("{e}\n  stderr out {:?}\n  stderr in  {:?}", String::from_utf8_lossy(&before.stderr).chars().take(200).collect::<String>(), String::from_utf8_lossy(&inside.stderr).chars().take(300).collect::<String>())); }
         if seen.is_ok() {
             break;

@@ -53,6 +53,11 @@ pub(crate) fn numbers(line: &'static str) -> Row {
     Row { compare: Compare::Numbers, ..same(line) }
 }
 
+/// A command that counts the box's own processes, files or sockets among the host's.
+pub(crate) fn counts(line: &'static str) -> Row {
+    Row { compare: Compare::Counts, ..same(line) }
+}
+
 /// A command of whose lines some change with time.
 pub(crate) fn steady(line: &'static str) -> Row {
     Row { compare: Compare::SteadyLines, ..same(line) }
