@@ -88,9 +88,9 @@ pub(crate) fn hint_of_failure(failure: &Failure) -> Option<&'static str> {
     use shannot::sandbox::Error as Start;
     match failure {
         Failure::NoTier { .. } => Some("`shannot doctor` tells what this host lacks"),
-        Failure::Start(Start::NotFound { .. }) => {
-            Some("the box looks in /usr/local/sbin, /usr/local/bin, /usr/sbin, /usr/bin, /sbin and /bin")
-        }
+        Failure::Start(Start::NotFound { .. }) => Some(
+            "the box looks in /usr/local/sbin, /usr/local/bin, /usr/sbin, /usr/bin, /sbin and /bin",
+        ),
         Failure::Start(Start::Cwd { .. }) => {
             Some("the box hides it or its user may not enter it; try `--cwd /`")
         }

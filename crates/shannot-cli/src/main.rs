@@ -13,6 +13,7 @@ mod run;
 mod usage;
 
 use clap::Parser as _;
+use shannot::policy;
 
 use args::{Cli, Subcommand};
 

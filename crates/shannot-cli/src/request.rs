@@ -38,19 +38,24 @@ impl Asked {
         self.stages.iter().map(shown).collect()
     }
 
-    /// The request to a profile.
-    pub(crate) fn request(
-        &self,
-        profile: &Profile,
-        surroundings: &Surroundings,
-    ) -> Result<Request, Error> {
+    /// The command lines.
+    pub(crate) fn stages(&self) -> Result<Stages, RequestError> {
         let argv = |words: &Vec<OsString>| {
             Argv::from_words(words.iter().map(|word| word.clone().into_vec()))
         };
-        let stages = self.stages.iter().map(argv).collect::<Result<Vec<_>, RequestError>>()?;
+        Stages::new(self.stages.iter().map(argv).collect::<Result<_, _>>()?)
+    }
+
+    /// The request to a profile.
+    pub(crate) fn request(
+        &self,
+        stages: Stages,
+        profile: &Profile,
+        surroundings: &Surroundings,
+    ) -> Result<Request, Error> {
         Ok(Request {
             profile: profile.name.clone(),
-            stages: Stages::new(stages)?,
+            stages,
             cwd: match &self.cwd {
                 Some(path) => Some(absolute(path)?),
                 // Where it has no name that the box could enter, `/` serves.

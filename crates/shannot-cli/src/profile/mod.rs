@@ -11,7 +11,6 @@ mod convert;
 mod explain;
 mod list;
 mod show;
-mod table;
 
 /// Answers a question about profiles.
 pub(crate) fn run(args: Args, global: &Global) -> ExitCode {

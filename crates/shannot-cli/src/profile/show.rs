@@ -4,12 +4,11 @@ use std::ffi::OsStr;
 
 use serde::Serialize;
 
-use super::table::Table;
 use crate::args::{Global, ProfileShow as Args};
 use crate::config::Surroundings;
 use crate::error::Error;
 use crate::exit_code::ExitCode;
-use crate::profiles::Profiles;
+use crate::profiles::{Profiles, Table};
 use crate::render::{human, json};
 
 #[derive(Debug, Serialize)]

@@ -6,9 +6,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{
-    CWD, FileType, Mode, OFlags, RenameFlags, Stat, fstat, openat, renameat_with,
-};
+use rustix::fs::{CWD, FileType, Mode, OFlags, RenameFlags, Stat, fstat, openat, renameat_with};
 use rustix::io::Errno;
 use shannot::policy::profile::LARGEST_PROFILE;
 
@@ -145,14 +143,19 @@ impl Opened {
         let (mode, dir_mode) = (self.file_stat.st_mode, self.dir_stat.st_mode);
         if owner != 0 && owner != uid {
             let why = format!("it belongs to uid {owner}, neither root nor you (uid {uid})");
-            return Some(untrusted(&self.path, why, format!("read it, then `chown {uid} {shown}`")));
+            return Some(untrusted(
+                &self.path,
+                why,
+                format!("read it, then `chown {uid} {shown}`"),
+            ));
         }
         if mode & WRITABLE_BY_OTHERS != 0 {
             let why = format!("others may write to it (mode {:04o})", mode & 0o7777);
             return Some(untrusted(&self.path, why, format!("read it, then `chmod go-w {shown}`")));
         }
         if dir_mode & WRITABLE_BY_ALL != 0 && dir_mode & STICKY == 0 {
-            let why = format!("anybody may replace it (mode {:04o} of its directory)", dir_mode & 0o7777);
+            let why =
+                format!("anybody may replace it (mode {:04o} of its directory)", dir_mode & 0o7777);
             let hint = "move it, or `chmod o-w` its directory".to_owned();
             return Some(untrusted(&self.path, why, hint));
         }

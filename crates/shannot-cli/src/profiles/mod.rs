@@ -7,19 +7,21 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use shannot::policy::Profile;
 use shannot::policy::profile::{Examples, Stated, tighten};
 use shannot::policy::types::ProfileName;
+use shannot::policy::{Profile, Program};
 
 use crate::config::Surroundings;
 use crate::error::Error;
 
 mod built_in;
 mod file;
+mod table;
 
 #[cfg(test)]
 pub(crate) use built_in::every as every_built_in;
 pub(crate) use file::{Existing, Text, doubt, read_any, write};
+pub(crate) use table::Table;
 
 /// The profile of a caller who names none.
 const DEFAULT: &str = "minimal";
@@ -93,8 +95,7 @@ impl<'s> Profiles<'s> {
 
     /// The profile to use: what was asked for, or `$SHANNOT_PROFILE`, or the default.
     pub(crate) fn select(&self, asked: Option<&OsStr>) -> Result<Found, Error> {
-        let asked = asked.or(self.surroundings.profile.as_deref());
-        let asked = asked.unwrap_or(OsStr::new(DEFAULT));
+        let asked = self.asked(asked);
         if is_path(asked) {
             let path = Path::new(asked);
             let text = file::read_trusted(path)?.ok_or_else(|| Error::Read {
@@ -105,9 +106,32 @@ impl<'s> Profiles<'s> {
             let origin = Origin::File(path.to_owned());
             return Ok(Found { profile: Arc::new(profile), origin, narrowed_by: None });
         }
-        let name: ProfileName =
-            asked.to_string_lossy().parse().map_err(Error::ProfileName)?;
+        let name: ProfileName = asked.to_string_lossy().parse().map_err(Error::ProfileName)?;
         self.by_name(&name)
+    }
+
+    /// The same profile, where it is built in with no more commands than could be meant by
+    /// `programs`: reading one whole takes longer than making a box. It answers for these
+    /// programs as the whole does, but cannot tell what else is allowed.
+    pub(crate) fn select_for(
+        &self,
+        asked: Option<&OsStr>,
+        programs: &[Program],
+    ) -> Result<Found, Error> {
+        let named = self.asked(asked);
+        let name = named.to_str().filter(|_| !is_path(named)).and_then(|name| name.parse().ok());
+        if let Some(name) = name
+            && self.local(&name).is_none()
+            && !self.is_in_a_place(&name)
+            && let Some(profile) = built_in::find_for(&name, programs)?
+        {
+            return Ok(Found { profile, origin: Origin::BuiltIn, narrowed_by: None });
+        }
+        self.select(asked)
+    }
+
+    fn asked<'a>(&'a self, asked: Option<&'a OsStr>) -> &'a OsStr {
+        asked.or(self.surroundings.profile.as_deref()).unwrap_or(OsStr::new(DEFAULT))
     }
 
     /// The profile of a name, narrowed by the working directory's of the same name.
@@ -126,7 +150,7 @@ impl<'s> Profiles<'s> {
     /// Every name that can be asked for.
     pub(crate) fn names(&self) -> Vec<ProfileName> {
         let mut names: Vec<ProfileName> =
-            built_in::ALL.iter().filter_map(|(name, _)| name.parse().ok()).collect();
+            built_in::ALL.iter().filter_map(|own| own.name.parse().ok()).collect();
         for place in &self.places {
             for entry in std::fs::read_dir(place).into_iter().flatten().flatten() {
                 let path = PathBuf::from(entry.file_name());
@@ -148,15 +172,19 @@ impl<'s> Profiles<'s> {
     /// The file of the working directory that would narrow a profile.
     fn local(&self, name: &ProfileName) -> Option<PathBuf> {
         let path = self.surroundings.cwd.as_ref()?.join(LOCAL).join(format!("{name}.toml"));
-        // Whatever is there counts, also what cannot be read: silence would widen.
-        path.symlink_metadata().is_ok().then_some(path)
+        is_there(&path).then_some(path)
+    }
+
+    /// Whether the user or the host has a file for a name, whatever is in it.
+    fn is_in_a_place(&self, name: &ProfileName) -> bool {
+        let files = self.places.iter().flat_map(|place| files(place, name));
+        files.into_iter().any(|path| is_there(&path))
     }
 
     /// The user's, the host's or the built-in profile of a name.
     fn own(&self, name: &ProfileName, child: Option<&Chain<'_>>) -> Result<Option<Found>, Error> {
         for place in &self.places {
-            for kind in ["toml", "json"] {
-                let path = place.join(format!("{name}.{kind}"));
+            for path in files(place, name) {
                 let Some(text) = file::read_trusted(&path)? else { continue };
                 let chain = Chain { name, child };
                 let profile = self.parse(&text, Examples::Check, Some(&chain))?;
@@ -224,6 +252,17 @@ impl<'s> Profiles<'s> {
         };
         Error::NoProfile { name: name.to_string(), hint }
     }
+}
+
+/// The files that can hold the profile of a name, the first first.
+fn files(place: &Path, name: &ProfileName) -> [PathBuf; 2] {
+    ["toml", "json"].map(|kind| place.join(format!("{name}.{kind}")))
+}
+
+/// Whatever is there counts, also what cannot be looked at: silence would widen.
+fn is_there(path: &Path) -> bool {
+    use std::io::ErrorKind::{NotADirectory, NotFound};
+    path.symlink_metadata().map_or_else(|e| !matches!(e.kind(), NotFound | NotADirectory), |_| true)
 }
 
 /// `./x`, `/etc/x.toml` and `x.json` are paths, `x` is a name.

@@ -3,8 +3,8 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
-use shannot::policy::Request;
 use shannot::policy::types::{ByteSize, Timeout};
+use shannot::policy::{Profile, Request};
 use shannot::sandbox::Error as StartError;
 use shannot::{End, Failure, Gate, Input, Io, LocalExecutor, Outcome, Output};
 
@@ -13,9 +13,9 @@ use crate::config::Surroundings;
 use crate::error::Error;
 use crate::exit_code::ExitCode;
 use crate::profiles::Profiles;
-use crate::request::Asked;
-use crate::render::json::{self, About, Held, RunResult};
 use crate::render::human;
+use crate::render::json::{self, About, Held, RunResult};
+use crate::request::Asked;
 use attend::{Attended, attend};
 use screen::Screen;
 use signals::Signals;
@@ -108,21 +108,39 @@ fn perform(
     if global.json {
         about.run_id = run_id()?;
     }
+    let stages = wishes.asked.stages()?;
+    let programs: Vec<_> = stages.as_slice().iter().map(|argv| argv.program.clone()).collect();
     let profiles = Profiles::new(surroundings);
-    let profile = profiles.select(global.profile.as_deref())?.profile;
-    about.profile = Some(profile.name.to_string());
-    let mut request = wishes.asked.request(&profile, surroundings)?;
+    let asked = global.profile.as_deref();
+    let mut go = |profile: Arc<Profile>| {
+        about.profile = Some(profile.name.to_string());
+        let request = wishes.asked.request(stages.clone(), &profile, surroundings)?;
+        run_with(profile, request, wishes, about)
+    };
+    match go(profiles.select_for(asked, &programs)?.profile) {
+        // Only the whole profile can say what is allowed instead.
+        Err(Error::Denied(_)) => go(profiles.select(asked)?.profile),
+        done => done,
+    }
+}
+
+fn run_with(
+    profile: Arc<Profile>,
+    mut request: Request,
+    wishes: &Wishes,
+    about: &mut About,
+) -> Result<Done, Error> {
+    let limits = profile.limits;
+    let wall = request.timeout.map_or(limits.wall, |time| time.min(limits.wall));
     about.cwd = request.cwd.as_ref().map(ToString::to_string);
-    let wall = request.timeout.map_or(profile.limits.wall, |t| t.min(profile.limits.wall));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|source| Error::internal("start the runtime", source))?;
     runtime.block_on(async {
         let mut signals = Signals::listen()?;
-        let limit = profile.limits.output;
         let gate = Gate::new([profile], Arc::new(LocalExecutor::on_this_thread()?));
-        let mut attended = start(&gate, request.clone(), wishes, limit, &mut signals).await?;
+        let mut attended = start(&gate, &request, wishes, limits.output, &mut signals).await?;
         if wishes.asked.cwd.is_none() && request.cwd.is_some() && cannot_enter(&attended.outcome) {
             // Nothing has been executed and nothing read.
             if rustix::termios::isatty(rustix::stdio::stderr()) {
@@ -130,7 +148,7 @@ fn perform(
             }
             request.cwd = None;
             about.cwd = None;
-            attended = start(&gate, request, wishes, limit, &mut signals).await?;
+            attended = start(&gate, &request, wishes, limits.output, &mut signals).await?;
         }
         about.cwd.get_or_insert_with(|| "/".to_owned());
         let Attended { outcome, held, passed_on } = attended;
@@ -145,7 +163,7 @@ fn cannot_enter(outcome: &Outcome) -> bool {
 /// Starts a request and sees it to its end.
 async fn start(
     gate: &Gate,
-    request: Request,
+    request: &Request,
     wishes: &Wishes,
     limit: ByteSize,
     signals: &mut Signals,
@@ -166,7 +184,7 @@ async fn start(
             (Output::Fds { stdout, stderr }, out.into_iter().chain(err).collect())
         }
     };
-    let run = gate.run(request, Io { stdin, output })?;
+    let run = gate.run(request.clone(), Io { stdin, output })?;
     Ok(attend(run, signals, screens, limit).await?)
 }
 

@@ -106,16 +106,9 @@ pub const DIFFERENCES: &[Difference] = &[
     Difference {
         id: "mount-table-of-children",
         tiers: MOUNTED,
-        view: Seen::HostProcesses,
+        view: Seen::Always,
         what: "programs started by a listed command see the box's mount table (`sh -c 'cat /proc/self/mountinfo'`)",
         why: "the host's table is bound over a stage's own /proc entries, which belong to that process",
-    },
-    Difference {
-        id: "mount-table",
-        tiers: MOUNTED,
-        view: Seen::OwnProcesses,
-        what: "`findmnt`, `mount`, `df` show the box's own mounts, read-only and with the hidden paths",
-        why: "a box with its own /proc has no view of the host's table",
     },
     Difference {
         id: "own-processes",

@@ -14,7 +14,9 @@ use std::ffi::CStr;
 use std::os::fd::AsRawFd;
 
 use super::init;
-use super::spec::{MaskKind, MountStep, RunSpec, StageSpec};
+use shannot_policy::MOST_STAGES;
+
+use super::spec::{MOUNT_TABLE, MaskKind, MountStep, RunSpec, StageSpec};
 use super::step::{Record, Step};
 use super::sys::{self, Errno, Fd, Sys};
 
@@ -51,6 +53,11 @@ pub(super) extern "C" fn box_main(run: &RunSpec) -> ! {
     // What the parent's other threads and other runs have open must not stay open here: a pipe
     // of another run would never end, a caller's file would be held.
     close_all_but(&run.keep);
+    // Otherwise what is opened below would get the numbers that a command's standard streams are
+    // about to take.
+    for standard in 0..=2 {
+        report.need(Step::Descriptors, sys::dup3(run.status, standard, libc::O_CLOEXEC));
+    }
     report.need(Step::Session, sys::setsid());
     let prepared = &*run.prepared;
     if let Some(map) = &prepared.user_map {
@@ -58,7 +65,9 @@ pub(super) extern "C" fn box_main(run: &RunSpec) -> ! {
         report.need(Step::UserMap, write_file(c"/proc/self/uid_map", &map.uid));
         report.need(Step::UserMap, write_file(c"/proc/self/gid_map", &map.gid));
     }
-    make_mounts(&prepared.mounts, &report);
+    let mut tables: MountTables = [[-1; MOUNT_TABLE.len()]; MOST_STAGES];
+    let stages = prepared.stages.len();
+    make_mounts(&prepared.mounts, tables.iter_mut().take(stages), &report);
     for path in &prepared.scratch_rules {
         let dir = report.need(Step::LandlockRule, sys::open(path, libc::O_PATH | libc::O_CLOEXEC));
         let allowed = sys::landlock_allow(run.ruleset, dir, prepared.scratch_access);
@@ -70,7 +79,7 @@ pub(super) extern "C" fn box_main(run: &RunSpec) -> ! {
         report.need(Step::Landlock, sys::landlock_restrict_self(domain.as_raw_fd()));
         report.need(Step::Subreaper, sys::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0));
     }
-    init::run(run, &report)
+    init::run(run, &tables, &report)
 }
 
 /// One command of the box, or of tier L without an init. Never returns.
@@ -87,9 +96,8 @@ pub(super) extern "C" fn stage_main(call: &StageCall) -> ! {
             report.need(Step::Stdio, sys::dup3(fd, standard, 0));
         }
     }
-    for (host, own) in &prepared.mount_table {
-        let bound = sys::mount(host, own, None, libc::MS_BIND, None);
-        report.need(Step::HostMountTable, bound);
+    for (mount, (_, own)) in call.mount_table.iter().zip(MOUNT_TABLE) {
+        report.need(Step::HostMountTable, sys::attach(*mount, own));
     }
     open_program(stage, &report);
     take_identity(run, &report);
@@ -135,6 +143,9 @@ pub(super) struct StageCall<'a> {
     pub(super) run: &'a RunSpec,
     pub(super) stage: &'a StageSpec,
     pub(super) index: u8,
+    /// Detached mounts of the host's mount table, one for each of [`MOUNT_TABLE`]; empty where
+    /// the mounts are the host's own.
+    pub(super) mount_table: &'a [Fd],
     /// The parent whose end must end this process, where no init sees to it.
     pub(super) die_with: Option<i32>,
 }
@@ -159,8 +170,15 @@ fn write_file(path: &CStr, bytes: &[u8]) -> Sys {
     written.map(drop)
 }
 
+/// The detached mounts of the host's mount table for each stage.
+pub(super) type MountTables = [[Fd; MOUNT_TABLE.len()]; MOST_STAGES];
+
 /// Makes the mount tree of the box.
-fn make_mounts(steps: &[MountStep], report: &Reporter) {
+fn make_mounts<'a>(
+    steps: &[MountStep],
+    mut tables: impl Iterator<Item = &'a mut [Fd; MOUNT_TABLE.len()]>,
+    report: &Reporter,
+) {
     let mut masks = Masks { fs: None };
     for step in steps {
         match step {
@@ -176,6 +194,14 @@ fn make_mounts(steps: &[MountStep], report: &Reporter) {
                 };
                 let set = sys::mount_setattr(libc::AT_FDCWD, c"/", libc::AT_RECURSIVE, &attr);
                 report.need(Step::ReadOnlyTree, set);
+            }
+            MountStep::HostMountTable(sources) => {
+                // After the tree is read-only, so that these are too; before an own /proc covers
+                // the sources. One for each stage: a detached mount can be attached once.
+                for (mount, source) in tables.by_ref().flat_map(|t| t.iter_mut().zip(sources)) {
+                    let copy = sys::open_tree_clone(libc::AT_FDCWD, source, 0);
+                    *mount = report.need(Step::HostMountTable, copy);
+                }
             }
             MountStep::Device(path) => report.need(Step::Device, allow_device(path)),
             MountStep::OwnProc => {

@@ -9,7 +9,7 @@ use std::mem::MaybeUninit;
 
 use shannot_policy::MOST_STAGES;
 
-use super::enter::{Reporter, StageCall};
+use super::enter::{MountTables, Reporter, StageCall};
 use super::spec::RunSpec;
 use super::step::{Record, Step};
 use super::sys::{self, Errno};
@@ -21,12 +21,15 @@ const CAP_KILL_BIT: u64 = 1 << 5;
 type Pids = [i32; MOST_STAGES];
 
 /// Starts the commands and sees them to their end. Signals stay blocked; they are read.
-pub(super) fn run(run: &RunSpec, report: &Reporter) -> ! {
+pub(super) fn run(run: &RunSpec, tables: &MountTables, report: &Reporter) -> ! {
     let mut pids: Pids = [0; MOST_STAGES];
     let mut stack = [MaybeUninit::<u128>::uninit(); 2048];
     let stages = run.prepared.stages.iter().zip(0u8..);
-    for (pid, (stage, index)) in pids.iter_mut().zip(stages) {
-        let call = StageCall { run, stage, index, die_with: None };
+    // In tier L the mounts are the host's own, and so is the table.
+    let in_pid_namespace = run.prepared.init_domain.is_none();
+    for ((pid, (stage, index)), table) in pids.iter_mut().zip(stages).zip(tables) {
+        let mount_table: &[sys::Fd] = if in_pid_namespace { table } else { &[] };
+        let call = StageCall { run, stage, index, mount_table, die_with: None };
         *pid = report.need(Step::StartStage, sys::start_stage(&call, &mut stack));
     }
     let ended = report.need(Step::Signals, sys::signalfd(SIGCHLD_BIT));
@@ -36,7 +39,6 @@ pub(super) fn run(run: &RunSpec, report: &Reporter) -> ! {
     keep.sort_unstable();
     // The commands have their own copies of all else.
     super::enter::close_all_but(&keep);
-    let in_pid_namespace = run.prepared.init_domain.is_none();
     if in_pid_namespace {
         // All that is still needed is to signal commands that have another uid.
         let keep = if run.prepared.identity.unused.is_some() { CAP_KILL_BIT } else { 0 };

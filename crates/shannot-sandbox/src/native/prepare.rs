@@ -20,7 +20,9 @@ use super::hides::{self, Hidden};
 use super::landlock::{self, Rule};
 use super::program::{self, Resolved};
 use super::report;
-use super::spec::{BoxSpec, IdentitySpec, MountStep, ProgramSpec, Rlimit, StageSpec, UserMap};
+use super::spec::{
+    BoxSpec, IdentitySpec, MOUNT_TABLE, MountStep, ProgramSpec, Rlimit, StageSpec, UserMap,
+};
 use super::sys::StringArray;
 use crate::enforcement::{Enforcement, Engine};
 use crate::host::Host;
@@ -96,6 +98,7 @@ pub fn prepare(plan: &Plan, host: &Host) -> Result<Prepared, Error> {
         engine: Engine::Native,
         tier: plan.tier,
         layers: report::layers(plan, host, &hidden, memory.as_ref()),
+        passed_over: Vec::new(),
     };
     let spec = BoxSpec {
         namespaces: plan.namespaces.iter().map(|n| clone_flag(*n)).fold(0, |all, f| all | f),
@@ -110,7 +113,6 @@ pub fn prepare(plan: &Plan, host: &Host) -> Result<Prepared, Error> {
             .then(|| landlock::domain(abi))
             .transpose()?,
         identity: identity(plan, host),
-        mount_table: mount_table(plan),
         cwd: c_abs(&plan.cwd),
         rlimits: rlimits(plan, memory.is_none()),
         env: StringArray::new(
@@ -284,8 +286,7 @@ fn mount_steps(plan: &Plan, hidden: &[Hidden]) -> Vec<MountStep> {
                     options: CString::new(options).unwrap_or_default(),
                 });
             }
-            // A stage does this for itself; see `mount_table`.
-            Mount::HostMountTable => {}
+            Mount::HostMountTable => steps.push(MountStep::HostMountTable(mount_table())),
         }
     }
     steps
@@ -297,19 +298,9 @@ fn mask(hidden: &Hidden) -> MountStep {
 }
 
 /// This process stays in the host's mount namespace, so its table is the host's, live.
-fn mount_table(plan: &Plan) -> Vec<(CString, CString)> {
-    if !plan.mounts.contains(&Mount::HostMountTable) {
-        return Vec::new();
-    }
+fn mount_table() -> [CString; MOUNT_TABLE.len()] {
     let pid = std::process::id();
-    ["mountinfo", "mounts", "mountstats"]
-        .into_iter()
-        .filter_map(|file| {
-            let host = CString::new(format!("/proc/{pid}/{file}")).ok()?;
-            let own = CString::new(format!("/proc/self/{file}")).ok()?;
-            Some((host, own))
-        })
-        .collect()
+    MOUNT_TABLE.map(|(file, _)| CString::new(format!("/proc/{pid}/{file}")).unwrap_or_default())
 }
 
 fn identity(plan: &Plan, host: &Host) -> IdentitySpec {

@@ -155,7 +155,7 @@ impl Prepared {
         let mut children = Vec::with_capacity(self.spec.stages.len());
         let own = rustix::process::getpid().as_raw_nonzero().get();
         for (stage, index) in self.spec.stages.iter().zip(0u8..) {
-            let call = StageCall { run, stage, index, die_with: Some(own) };
+            let call = StageCall { run, stage, index, mount_table: &[], die_with: Some(own) };
             let pid = blocked(|| sys::start_stage(&call, &mut stack))
                 .map_err(|e| self.failed(index, Step::StartStage, e))?;
             let pidfd = Pid::from_raw(pid).ok_or(rustix::io::Errno::SRCH);

@@ -1,6 +1,6 @@
 //! What a child reads: everything resolved, opened and allocated before the clone.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
@@ -22,8 +22,6 @@ pub(crate) struct BoxSpec {
     /// the init's `kill(-1)` reaches all of it and nothing else.
     pub(crate) init_domain: Option<OwnedFd>,
     pub(crate) identity: IdentitySpec,
-    /// Binds of the host's mount table: source, target.
-    pub(crate) mount_table: Vec<(CString, CString)>,
     pub(crate) cwd: CString,
     pub(crate) rlimits: Vec<Rlimit>,
     pub(crate) env: StringArray,
@@ -37,14 +35,26 @@ pub(crate) struct UserMap {
     pub(crate) gid: Vec<u8>,
 }
 
+/// The files of a process that show its mount table, and where a command finds its own.
+pub(crate) const MOUNT_TABLE: [(&str, &CStr); 3] = [
+    ("mountinfo", c"/proc/self/mountinfo"),
+    ("mounts", c"/proc/self/mounts"),
+    ("mountstats", c"/proc/self/mountstats"),
+];
+
 /// One change of the mount tree, resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum MountStep {
     ReadOnlyTree,
+    /// The host's mount table, as files of a process outside the box.
+    HostMountTable([CString; MOUNT_TABLE.len()]),
     Device(CString),
     OwnProc,
     Mask(CString, MaskKind),
-    Scratch { path: CString, options: CString },
+    Scratch {
+        path: CString,
+        options: CString,
+    },
 }
 
 /// What a hidden path is, and so what covers it.

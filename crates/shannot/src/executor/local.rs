@@ -164,7 +164,12 @@ fn start(grant: &Grant, host: &Host) -> Result<Started, Failure> {
     for tier in tiers(grant.profile(), host) {
         match start_in(grant, tier, host) {
             Err(Failure::Start(error)) if error.is_of_tier() => tried.push(error),
-            done => return done,
+            Ok(mut started) => {
+                started.enforcement.passed_over =
+                    tried.iter().filter_map(Error::passed_over).collect();
+                return Ok(started);
+            }
+            failed => return failed,
         }
     }
     Err(Failure::NoTier { profile: grant.profile().name.to_string(), tried })

@@ -1,16 +1,17 @@
-//! A profile in the form of its file, with all that it inherits.
+//! A profile in the form of its file, with all that it inherits. The build uses this too.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use shannot::policy::Profile;
-use shannot::policy::profile::{
+
+use crate::policy::Profile;
+use crate::policy::profile::{
     Command, HIDDEN_BY_DEFAULT, Matcher, Network, Prefer, Processes, Rule, Syntax,
 };
 
 /// The keys of a profile's file, in their order there.
 #[derive(Debug, Serialize)]
-pub(super) struct Table {
+pub(crate) struct Table {
     version: u32,
     name: String,
     description: String,
@@ -21,6 +22,14 @@ pub(super) struct Table {
     paths: Paths,
     limits: Limits,
     env: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    commands: BTreeMap<String, Entry>,
+}
+
+/// One command of a profile, to follow the rest of its file.
+#[allow(dead_code, reason = "the build uses it")]
+#[derive(Debug, Serialize)]
+pub(crate) struct Single {
     commands: BTreeMap<String, Entry>,
 }
 
@@ -111,7 +120,7 @@ fn strings<T: ToString>(items: &[T]) -> Vec<String> {
 
 impl Table {
     /// The profile as one file that extends nothing.
-    pub(super) fn new(profile: &Profile) -> Self {
+    pub(crate) fn new(profile: &Profile) -> Self {
         let (paths, limits) = (&profile.paths, &profile.limits);
         let hide = strings(&paths.hide);
         let shown = HIDDEN_BY_DEFAULT.iter().copied();
@@ -162,6 +171,27 @@ impl Table {
     }
 }
 
+impl Table {
+    /// All but the commands, without what every profile says by default.
+    #[allow(dead_code, reason = "the build uses it")]
+    pub(crate) fn head(profile: &Profile) -> Self {
+        let mut table = Self::new(profile);
+        table.commands.clear();
+        table.paths.hide.retain(|pattern| !HIDDEN_BY_DEFAULT.contains(&pattern.as_str()));
+        table
+    }
+}
+
+impl Single {
+    /// A command without the examples of its rules.
+    #[allow(dead_code, reason = "the build uses it")]
+    pub(crate) fn new(command: &Command) -> Self {
+        let mut entry = Entry::new(command);
+        entry.rules.iter_mut().for_each(|rule| rule.examples = Examples::default());
+        Self { commands: [(command.pattern.to_string(), entry)].into() }
+    }
+}
+
 impl Entry {
     fn new(command: &Command) -> Self {
         Self {
@@ -185,7 +215,7 @@ impl Entry {
 
 impl RuleEntry {
     fn new(rule: &Rule) -> Self {
-        let texts = |examples: &[shannot::policy::profile::Example]| {
+        let texts = |examples: &[crate::policy::profile::Example]| {
             examples.iter().map(|example| example.as_str().to_owned()).collect()
         };
         let examples = Examples { allow: texts(&rule.allow), deny: texts(&rule.deny) };
@@ -202,7 +232,7 @@ impl RuleEntry {
 
 #[cfg(test)]
 mod tests {
-    use shannot::policy::profile::Examples as When;
+    use crate::policy::profile::Examples as When;
 
     use super::*;
     use crate::profiles::every_built_in;
