@@ -510,7 +510,7 @@ impl BoxProcess {
         // SAFETY: `box_main` keeps the rules of its module. The stack and all that `run` owns
         // live in `shared` until the process was reaped, and for ever if it never is.
         let cloned =
-            unsafe { clone_shared(flags, &mut stack, Some(&run.init_pid), entry, argument) };
+            unsafe { clone_shared(flags, &mut stack, Some(&run.init_pid), &[], entry, argument) };
         let (pid, pidfd) = cloned?;
         let pidfd = pidfd.ok_or(Errno(libc::EBADF))?;
         Ok(Self { pid, pidfd, shared: Some((run, stack)) })
@@ -528,12 +528,24 @@ impl BoxProcess {
 
 /// Starts [`stage_main`]; returns when it has called `execve` or ended, so that whatever `call`
 /// borrows is free again.
-pub(crate) fn start_stage(call: &StageCall<'_>, stack: &mut [MaybeUninit<u128>]) -> Sys<i32> {
+///
+/// Its process ids are `ids`, from the innermost pid namespace outwards, and the kernel's choice
+/// in the namespaces beyond.
+///
+/// # Errors
+/// As `clone3(2)` with `set_tid`: `EEXIST` where an id is taken, `EPERM` without
+/// `CAP_CHECKPOINT_RESTORE` over one of the namespaces, `EINVAL` beyond its `pid_max`.
+pub(crate) fn start_stage(
+    call: &StageCall<'_>,
+    ids: &[i32],
+    stack: &mut [MaybeUninit<u128>],
+) -> Sys<i32> {
     let flags = libc::CLONE_VFORK.cast_unsigned() as u64;
     let entry = stage_main as extern "C" fn(&StageCall<'_>) -> ! as *const c_void;
     // SAFETY: `stage_main` keeps the rules of its module; CLONE_VFORK holds this thread until the
     // child no longer uses `call` and `stack`.
-    let cloned = unsafe { clone_shared(flags, stack, None, entry, ptr::from_ref(call).cast()) };
+    let cloned =
+        unsafe { clone_shared(flags, stack, None, ids, entry, ptr::from_ref(call).cast()) };
     cloned.map(|(pid, _)| pid)
 }
 
@@ -549,6 +561,7 @@ unsafe fn clone_shared(
     flags: u64,
     stack: &mut [MaybeUninit<u128>],
     pid: Option<&ChildPid>,
+    ids: &[i32],
     entry: *const c_void,
     argument: *const c_void,
 ) -> Sys<(i32, Option<OwnedFd>)> {
@@ -566,11 +579,12 @@ unsafe fn clone_shared(
         stack: stack.as_mut_ptr() as u64,
         stack_size: size_of_val(stack) as u64,
         tls: 0,
-        set_tid: 0,
-        set_tid_size: 0,
+        set_tid: if ids.is_empty() { 0 } else { ids.as_ptr() as u64 },
+        set_tid_size: ids.len() as u64,
         cgroup: 0,
     };
-    // SAFETY: `args` outlives the call and names a stack of its stated size; the rest is this
+    // SAFETY: `args` outlives the call, as do the ids that it points to, and names a stack of its
+    // stated size; the rest is this
     // function's own contract.
     let child = as_fd(result(unsafe { clone_call(&args, entry, argument) })?);
     // SAFETY: a number that is not -1 is a descriptor that the kernel has just made for us
