@@ -14,7 +14,8 @@ pub(crate) const USER: &str = "shannot-test";
 /// apt failed. Where there is no apt or no root, it only says what to install.
 pub(crate) fn packages(wanted: &[&str]) -> Result<(), String> {
     let installed = |package: &&str| {
-        let output = Command::new("dpkg-query").args(["-W", "-f=${db:Status-Status}", package]).output();
+        let output =
+            Command::new("dpkg-query").args(["-W", "-f=${db:Status-Status}", package]).output();
         output.is_ok_and(|o| o.stdout == b"installed")
     };
     let missing: Vec<&str> = wanted.iter().copied().filter(|p| !installed(p)).collect();
@@ -30,7 +31,10 @@ pub(crate) fn packages(wanted: &[&str]) -> Result<(), String> {
     run(Command::new("apt-get").args(["-qq", "update"]))?;
     let mut install = Command::new("apt-get");
     install.env("DEBIAN_FRONTEND", "noninteractive");
-    run(install.args(["-qq", "-y", "--no-install-recommends", "install"]).args(missing).stdout(Stdio::null()))
+    run(install
+        .args(["-qq", "-y", "--no-install-recommends", "install"])
+        .args(missing)
+        .stdout(Stdio::null()))
 }
 
 /// Makes the ordinary user, if this is root and it is not there.

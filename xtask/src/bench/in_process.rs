@@ -70,11 +70,7 @@ pub(super) fn quiet(command: &mut Command) -> Result<(), String> {
 }
 
 /// A box for `true`, made ready.
-pub(super) fn ready(
-    tier: Tier,
-    host: &Host,
-    change: fn(&mut Profile),
-) -> Result<Prepared, String> {
+pub(super) fn ready(tier: Tier, host: &Host, change: fn(&mut Profile)) -> Result<Prepared, String> {
     let profile = Profile::parse(PROFILE, "bench", Examples::Trust, &|_| Err("none".into()));
     let mut profile = profile.map_err(|e| e.to_string())?;
     change(&mut profile);

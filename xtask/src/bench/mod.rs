@@ -44,7 +44,8 @@ fn build() -> Result<PathBuf, String> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(["build", "--quiet", "--release", "--package", "shannot-cli", "--target", TARGET]);
     setup::run(cargo.env("RUSTFLAGS", "-Ctarget-feature=+crt-static"))?;
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
     share(&target.join(TARGET).join("release/shannot"), "shannot")
 }
 

@@ -23,7 +23,10 @@ pub(super) fn rows(shannot: &Path) -> Result<Vec<Row>, String> {
     let mut bare = Command::new("ls");
     bare.arg("/etc/hostname");
     Ok(vec![
-        ("bwrap, same mounts and namespaces".into(), Box::new(move || in_process::quiet(&mut bwrap))),
+        (
+            "bwrap, same mounts and namespaces".into(),
+            Box::new(move || in_process::quiet(&mut bwrap)),
+        ),
         ("shannot run --profile minimal".into(), Box::new(move || in_process::quiet(&mut run))),
         ("ls alone".into(), Box::new(move || in_process::quiet(&mut bare))),
     ])

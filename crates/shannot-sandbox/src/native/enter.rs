@@ -66,6 +66,11 @@ pub(super) extern "C" fn box_main(run: &RunSpec) -> ! {
         report.need(Step::UserMap, write_file(c"/proc/self/uid_map", &map.uid));
         report.need(Step::UserMap, write_file(c"/proc/self/gid_map", &map.gid));
     }
+    if let Some(pid_max) = prepared.host_pids.as_ref().and_then(|p| p.pid_max.as_ref()) {
+        // This namespace's own, from here on. Refused where /proc/sys is read-only already, as in
+        // containers: columns get wider, and that is all.
+        let _ = write_file(c"/proc/sys/kernel/pid_max", pid_max);
+    }
     let mut tables: MountTables = [[-1; MOUNT_TABLE.len()]; MOST_STAGES];
     let stages = prepared.stages.len();
     make_mounts(&prepared.mounts, tables.iter_mut().take(stages), &report);

@@ -6,6 +6,7 @@
 //! [`super::enter`] hold.
 
 use std::mem::MaybeUninit;
+use std::sync::atomic::Ordering;
 
 use shannot_policy::MOST_STAGES;
 
@@ -30,7 +31,7 @@ pub(super) fn run(run: &RunSpec, tables: &MountTables, report: &Reporter) -> ! {
     for ((pid, (stage, index)), table) in pids.iter_mut().zip(stages).zip(tables) {
         let mount_table: &[sys::Fd] = if in_pid_namespace { table } else { &[] };
         let call = StageCall { run, stage, index, mount_table, die_with: None };
-        *pid = report.need(Step::StartStage, sys::start_stage(&call, &mut stack));
+        *pid = report.need(Step::StartStage, start(&call, &mut stack));
     }
     let ended = report.need(Step::Signals, sys::signalfd(SIGCHLD_BIT));
     // Always there for a first process.
@@ -51,6 +52,30 @@ pub(super) fn run(run: &RunSpec, tables: &MountTables, report: &Reporter) -> ! {
     }
     // In a pid namespace the kernel ends whatever is left when its first process does.
     sys::exit(0)
+}
+
+/// Starts a command. Where the box shows the host's `/proc`, the command's process id in the box
+/// is, if the kernel lets us choose, the one that it has there: `pgrep` and `pidof` leave out the
+/// process whose id is their own, which would otherwise be one of the host's first processes.
+fn start(call: &StageCall, stack: &mut [MaybeUninit<u128>]) -> sys::Sys<i32> {
+    /// Ids above that of this process are free but for a few.
+    const TRIES: i32 = 256;
+    let own = call.run.init_pid.load(Ordering::Acquire);
+    if call.run.prepared.host_pids.is_some() {
+        for id in (1..=TRIES).map(|n| own.saturating_add(n)) {
+            match sys::start_stage(call, &[id, id], stack) {
+                Err(Errno(libc::EEXIST)) => {}
+                Err(Errno(libc::EPERM | libc::EINVAL)) => break,
+                other => return other,
+            }
+        }
+        // Over the host's ids a user has no power. This process's own id belongs to nobody else.
+        match sys::start_stage(call, &[own], stack) {
+            Err(Errno(libc::EEXIST | libc::EPERM | libc::EINVAL)) => {}
+            other => return other,
+        }
+    }
+    sys::start_stage(call, &[], stack)
 }
 
 /// Passes signals on and reaps until every command has ended or the supervisor has gone.

@@ -11,7 +11,7 @@ use rustix::process::{Resource, getrlimit};
 use shannot_policy::Plan;
 use shannot_policy::plan::seccomp::{Exec, Filter};
 use shannot_policy::plan::{HARMLESS_DEVICES, Hide, Identity, Mount, Namespace, Reads};
-use shannot_policy::profile::Tier;
+use shannot_policy::profile::{Processes, Tier};
 use shannot_policy::types::AbsPath;
 
 use super::cgroup::MemoryParent;
@@ -21,8 +21,8 @@ use super::landlock::{self, Rule};
 use super::program::{self, Resolved};
 use super::report;
 use super::spec::{
-    BoxSpec, IdentitySpec, MOUNT_TABLE, MaskKind, MountStep, ProgramSpec, Rlimit, StageSpec,
-    UserMap,
+    BoxSpec, HostPids, IdentitySpec, MOUNT_TABLE, MaskKind, MountStep, ProgramSpec, Rlimit,
+    StageSpec, UserMap,
 };
 use super::sys::StringArray;
 use crate::enforcement::{Enforcement, Engine};
@@ -107,6 +107,8 @@ pub fn prepare(plan: &Plan, host: &Host) -> Result<Prepared, Error> {
             uid: format!("{0} {0} 1", host.uid).into_bytes(),
             gid: format!("{0} {0} 1", host.gid).into_bytes(),
         }),
+        host_pids: (plan.namespaces.contains(&Namespace::Pid) && plan.processes == Processes::Host)
+            .then(|| HostPids { pid_max: pid_max(host) }),
         mounts: mount_steps(plan, &hidden),
         scratch_rules: scratch,
         scratch_access: landlock::scratch_access(abi, reads),
@@ -310,6 +312,13 @@ fn masks(hidden: &[Hidden]) -> Vec<MountStep> {
 fn mount_table() -> [CString; MOUNT_TABLE.len()] {
     let pid = std::process::id();
     MOUNT_TABLE.map(|(file, _)| CString::new(format!("/proc/{pid}/{file}")).unwrap_or_default())
+}
+
+/// Before Linux 6.14 there is one `pid_max` for the whole machine, which no box may write.
+fn pid_max(host: &Host) -> Option<Vec<u8>> {
+    let mut numbers = host.kernel.split('.').map_while(|n| n.parse::<u32>().ok());
+    let version = (numbers.next()?, numbers.next()?);
+    (version >= (6, 14)).then(|| std::fs::read("/proc/sys/kernel/pid_max").ok()).flatten()
 }
 
 fn identity(plan: &Plan, host: &Host) -> IdentitySpec {

@@ -156,7 +156,7 @@ impl Prepared {
         let own = rustix::process::getpid().as_raw_nonzero().get();
         for (stage, index) in self.spec.stages.iter().zip(0u8..) {
             let call = StageCall { run, stage, index, mount_table: &[], die_with: Some(own) };
-            let pid = blocked(|| sys::start_stage(&call, &mut stack))
+            let pid = blocked(|| sys::start_stage(&call, &[], &mut stack))
                 .map_err(|e| self.failed(index, Step::StartStage, e))?;
             let pidfd = Pid::from_raw(pid).ok_or(rustix::io::Errno::SRCH);
             let pidfd = pidfd.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()));

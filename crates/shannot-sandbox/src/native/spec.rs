@@ -14,6 +14,8 @@ pub(crate) struct BoxSpec {
     pub(crate) namespaces: u64,
     /// Tier T2: the one id that the user namespace knows.
     pub(crate) user_map: Option<UserMap>,
+    /// With the host's `/proc` in a pid namespace of the box's own: what its process ids need.
+    pub(crate) host_pids: Option<HostPids>,
     pub(crate) mounts: Vec<MountStep>,
     /// The scratch mounts, for which a run's own ruleset gets rules once they exist.
     pub(crate) scratch_rules: Vec<CString>,
@@ -34,6 +36,14 @@ pub(crate) struct BoxSpec {
 pub(crate) struct UserMap {
     pub(crate) uid: Vec<u8>,
     pub(crate) gid: Vec<u8>,
+}
+
+/// How a box whose `/proc` is the host's counts processes as the host does.
+#[derive(Debug)]
+pub(crate) struct HostPids {
+    /// The host's `kernel.pid_max`, where each pid namespace has its own: `ps` makes its columns
+    /// as wide.
+    pub(crate) pid_max: Option<Vec<u8>>,
 }
 
 /// The files of a process that show its mount table, and where a command finds its own.

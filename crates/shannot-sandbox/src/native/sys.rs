@@ -495,16 +495,28 @@ impl BoxProcess {
 
 /// Starts [`stage_main`]; returns when it has called `execve` or ended, so that whatever `call`
 /// borrows is free again.
-pub(crate) fn start_stage(call: &StageCall<'_>, stack: &mut [MaybeUninit<u128>]) -> Sys<i32> {
+///
+/// Its process ids are `ids`, from the innermost pid namespace outwards, and the kernel's choice
+/// in the namespaces beyond.
+///
+/// # Errors
+/// As `clone3(2)` with `set_tid`: `EEXIST` where an id is taken, `EPERM` without
+/// `CAP_CHECKPOINT_RESTORE` over one of the namespaces, `EINVAL` beyond its `pid_max`.
+pub(crate) fn start_stage(
+    call: &StageCall<'_>,
+    ids: &[i32],
+    stack: &mut [MaybeUninit<u128>],
+) -> Sys<i32> {
     let vfork = u64::from(libc::CLONE_VFORK.cast_unsigned());
-    let args = match call.run.cgroup {
-        Some(Join::Into(dir)) => libc::clone_args {
-            flags: vfork | CLONE_INTO_CGROUP,
-            cgroup: u64::from(dir.cast_unsigned()),
-            ..NO_CLONE_ARGS
-        },
-        Some(Join::Tasks(_)) | None => libc::clone_args { flags: vfork, ..NO_CLONE_ARGS },
-    };
+    let mut args = libc::clone_args { flags: vfork, ..NO_CLONE_ARGS };
+    if let Some(Join::Into(dir)) = call.run.cgroup {
+        args.flags |= CLONE_INTO_CGROUP;
+        args.cgroup = u64::from(dir.cast_unsigned());
+    }
+    if !ids.is_empty() {
+        args.set_tid = ids.as_ptr() as u64;
+        args.set_tid_size = ids.len() as u64;
+    }
     let entry = stage_main as extern "C" fn(&StageCall<'_>) -> ! as *const c_void;
     // SAFETY: `stage_main` keeps the rules of its module; CLONE_VFORK holds this thread until the
     // child no longer uses `call` and `stack`.
@@ -535,8 +547,8 @@ unsafe fn clone_shared(
         stack_size: size_of_val(stack) as u64,
         ..args
     };
-    // SAFETY: `args` outlives the call and names a stack of its stated size; the rest is this
-    // function's own contract.
+    // SAFETY: `args` outlives the call, as do the ids that it points to, and names a stack of its
+    // stated size; the rest is this function's own contract.
     let child = as_fd(result(unsafe { clone_call(&args, entry, argument) })?);
     // SAFETY: a number that is not -1 is a descriptor that the kernel has just made for us
     // (CLONE_PIDFD) and that nothing else knows.

@@ -152,6 +152,7 @@ calls! { CREDENTIALS: Credentials;
 }
 
 calls! { SCHEDULING: Scheduling;
+    get_mempolicy      239 236 => ALLOW, "numactl -H, which without it says that there are no nodes";
     getpriority        140 141 => ALLOW, "nice, top";
     getrlimit           97 163 => ALLOW, "Go programs before 1.20 (descriptor limit)";
     getrusage           98 165 => ALLOW, "java, time of shells";

@@ -97,7 +97,6 @@ calls! { NEWER: Newer;
 }
 
 calls! { MEMORY: Memory;
-    get_mempolicy      239 236 => EPERM, "libnuma (ps, top) takes the host for one without nodes";
     mbind              237 235 => EPERM, "moves pages between nodes";
     membarrier         324 283 => EPERM, "interrupts other processors; musl and .NET go on without";
     memfd_create       319 279 => EPERM, "a file outside Landlock's reach, which could be executed";
