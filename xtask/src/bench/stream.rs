@@ -26,7 +26,7 @@ pub(super) fn rows(shannot: &Path) -> Result<Vec<Row>, String> {
     let row = |name: &str, mut producer: Command| -> Row {
         let source = std::rc::Rc::clone(&source);
         producer.args(["cat".as_ref(), source.0.as_os_str()]);
-        (name.to_owned(), Box::new(move || through_pipe(&mut producer)))
+        (name.to_owned(), Box::new(move || through_pipe(&mut producer, &source)))
     };
     let mut bwrap = Command::new("bwrap");
     bwrap.args(["--unshare-all", "--die-with-parent", "--ro-bind", "/", "/", "--"]);
@@ -40,7 +40,7 @@ pub(super) fn rows(shannot: &Path) -> Result<Vec<Row>, String> {
 }
 
 /// `producer | cat >/dev/null`
-fn through_pipe(producer: &mut Command) -> Result<(), String> {
+fn through_pipe(producer: &mut Command, _source: &Source) -> Result<(), String> {
     let failed = |e: std::io::Error| e.to_string();
     let mut writer = producer.stdout(Stdio::piped()).spawn().map_err(failed)?;
     let pipe = writer.stdout.take().ok_or("no pipe")?;
