@@ -1,6 +1,7 @@
 //! No file of the host is made, changed, removed or locked.
 
 use std::fs;
+use std::process::Command;
 
 use crate::harness::*;
 
@@ -18,8 +19,7 @@ fn nothing_is_created_anywhere(tier: Tier) {
     let usual = usual_directories(tier);
     let words: Vec<&str> =
         ["create", word(&open)].into_iter().chain(usual.iter().map(String::as_str)).collect();
-    let ran = inside(tier, &Profile::default(), &words);
-    ran.report.assert_blocked();
+    refused(tier, &Profile::default(), &words);
     assert_eq!(seen(&open), before, "the directory shows a change");
 
     let here = inside(tier, &Profile::default(), &["create", word(&open)]);
@@ -35,13 +35,109 @@ fn nothing_is_changed_by_path(tier: Tier) {
     let observe = || ["victim", "other", "sub"].map(|name| seen(&fixture.path(name)));
     let before = observe();
     let words = ["change", word(&fixture.dir)];
-    let ran = inside(tier, &Profile::default(), &words);
-    ran.report.assert_blocked();
+    let ran = refused(tier, &Profile::default(), &words);
     assert_eq!(observe(), before, "the host shows a change");
     assert_control(&ran.report, &outside(tier, &words), &[]);
+}
+
+fn nothing_is_changed_on_a_submount(tier: Tier) {
+    if !is_root() {
+        println!("a mount below a fixture takes root");
+        return;
+    }
+    let fixture = Fixture::new(tier, "submount");
+    let mount = fixture.sub(tier, "mount");
+    // In a mount namespace of its own, so that nothing can be left mounted.
+    let run = |command: &Command, prepare: &str| {
+        let script = format!(
+            "mount -t tmpfs -o mode=0777 tmpfs {0} && cd {0} && mkdir sub && echo x > victim && \
+             echo y > other && chmod 666 victim other && chmod 777 sub && {prepare} SHANNOT && \
+             ls {0} >&2 && cat victim >&2",
+            word(&mount)
+        );
+        let mut unshare = Command::new("unshare");
+        let shell = in_shell(&script, command);
+        unshare.args(["--mount", "--propagation", "private"]).arg("bash").args(shell.get_args());
+        unshare.output().expect("unshare starts")
+    };
+    for words in [["change", word(&mount)], ["create", word(&mount)]] {
+        let all: Vec<_> = [word(&probe())].into_iter().chain(words).map(str::to_owned).collect();
+        let out = run(&shannot(tier, &Profile::default(), &["--json"], &all), "");
+        let ran = Ran::read(&out);
+        ran.report.assert_blocked();
+        assert_eq!(String::from_utf8_lossy(&out.stderr), "other\nsub\nvictim\nx\n");
+        let mut control = Command::new(probe());
+        control.args(words);
+        let out = run(&control, "PROBE_CONTROL=1");
+        let outside = Report::read(&String::from_utf8_lossy(&out.stdout));
+        assert_control(&ran.report, &outside, &[]);
+    }
+}
+
+fn locks_do_not_hold_up_the_host(tier: Tier) {
+    let fixture = Fixture::new(tier, "locks");
+    let file = fixture.file(tier, "locked", "content");
+    let words = [word(&probe()).to_owned(), "hold-locks".into(), word(&file).to_owned()];
+    let locks_free = || {
+        let flock = Command::new("flock").args(["-n", "-x", word(&file), "true"]).status();
+        flock.expect("flock").success()
+    };
+    let mut box_command = shannot(tier, &Profile::default(), &[], &words);
+    let mut held = Held::start(&mut box_command);
+    assert!(locks_free(), "the host waits for a lock of the box");
+    let report = held.finish();
+    assert_eq!(report.blocked.get("lease").map(String::as_str), Some("EPERM"), "{report:?}");
+    let mut control = as_runner(tier, probe());
+    control.env("PROBE_CONTROL", "1").args(&words[1..]);
+    let mut held = Held::start(&mut control);
+    assert!(!locks_free(), "outside, the lock is really taken");
+    held.finish();
+}
+
+fn no_watch_is_set(tier: Tier) {
+    let fixture = Fixture::new(tier, "watch");
+    let ran = refused(tier, &Profile::default(), &["notify", word(&fixture.dir)]);
+    assert_control(&ran.report, &outside(tier, &["notify", word(&fixture.dir)]), &[]);
+}
+
+fn nothing_is_written_to_a_fifo(tier: Tier) {
+    let fixture = Fixture::new(tier, "fifo");
+    let fifo = fixture.path("fifo");
+    assert!(Command::new("mkfifo").args(["-m", "666"]).arg(&fifo).status().expect("mkfifo").success());
+    fs::set_permissions(&fifo, std::os::unix::fs::PermissionsExt::from_mode(0o666)).expect("chmod");
+    // Open for both, so that neither side waits.
+    let reader = fs::File::options().read(true).write(true).open(&fifo).expect("the fifo");
+    let ran = refused(tier, &Profile::default(), &["write-fifo", word(&fifo)]);
+    assert_eq!(waiting_bytes(&reader), 0, "bytes came through");
+    assert_control(&ran.report, &outside(tier, &["write-fifo", word(&fifo)]), &[]);
+    assert_ne!(waiting_bytes(&reader), 0);
+}
+
+/// A reader takes what a host's writer meant for another: no layer can hold this, for reading is
+/// what a box is for. Only the kernel's own permissions stand before a FIFO.
+fn a_fifo_that_is_closed_to_others_stays_closed(tier: Tier) {
+    if tier != Tier::T1 {
+        return;
+    }
+    let fixture = Fixture::new(tier, "own-fifo");
+    let fifo = fixture.path("fifo");
+    assert!(Command::new("mkfifo").args(["-m", "600"]).arg(&fifo).status().expect("mkfifo").success());
+    let mut writer = fs::File::options().read(true).write(true).open(&fifo).expect("the fifo");
+    std::io::Write::write_all(&mut writer, b"for another").expect("write");
+    refused(tier, &Profile::default(), &["read-fifo", word(&fifo)]);
+    assert_eq!(waiting_bytes(&writer), 11, "the box took bytes");
+}
+
+fn waiting_bytes(fifo: &fs::File) -> u64 {
+    rustix::io::ioctl_fionread(fifo).expect("FIONREAD")
 }
 
 in_every_tier! {
     nothing_is_created => nothing_is_created_anywhere;
     nothing_is_changed => nothing_is_changed_by_path;
+    submounts_are_read_only_too => nothing_is_changed_on_a_submount;
+    locks_are_not_taken => locks_do_not_hold_up_the_host;
+    watches_are_refused => no_watch_is_set;
+    fifos_take_nothing => nothing_is_written_to_a_fifo;
+    closed_fifos_keep_their_content => a_fifo_that_is_closed_to_others_stays_closed;
 }

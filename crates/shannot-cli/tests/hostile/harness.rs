@@ -81,7 +81,7 @@ pub(crate) fn is_root() -> bool {
     fs::metadata("/proc/self").expect("/proc").uid() == 0
 }
 
-fn user_namespaces() -> bool {
+pub(crate) fn user_namespaces() -> bool {
     let mut probe = as_user(OsStr::new("unshare"));
     probe.args(["--user", "--mount", "--map-root-user", "true"]);
     probe.stderr(Stdio::null()).status().is_ok_and(|s| s.success())
@@ -278,6 +278,119 @@ fn is_open_to_all(path: &Path) -> bool {
     path.ancestors().all(|p| fs::metadata(p).is_ok_and(|m| m.mode() & 0o005 == 0o005))
 }
 
+/// A process of the host's, of the user who starts the boxes of a tier; ended with the value.
+#[derive(Debug)]
+pub(crate) struct Victim(pub(crate) std::process::Child);
+
+impl Victim {
+    /// One that sleeps.
+    pub(crate) fn sleeping(tier: Tier) -> Self {
+        let mut command = as_runner(tier, "sleep");
+        command.arg("300").stdin(Stdio::null()).stdout(Stdio::null());
+        Self::start(&mut command)
+    }
+
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let victim = Self(command.spawn().expect("a process of the host's"));
+        // Until setpriv has become the program.
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        victim
+    }
+
+    pub(crate) fn pid(&self) -> String {
+        self.0.id().to_string()
+    }
+
+    /// It has not ended, is not stopped or traced, and has the limits and priority of its start.
+    pub(crate) fn assert_unharmed(&mut self) {
+        assert_eq!(self.0.try_wait().expect("wait"), None, "the host's process has ended");
+        let status = fs::read_to_string(format!("/proc/{}/status", self.0.id())).expect("status");
+        let state = status.lines().find(|l| l.starts_with("State:")).expect("a state");
+        assert!(state.contains("sleeping") || state.contains("running"), "{state}");
+        assert!(status.contains("TracerPid:\t0"), "{status}");
+        let read = |name| fs::read_to_string(format!("/proc/{}/{name}", self.0.id()));
+        let own = fs::read_to_string("/proc/self/oom_score_adj").expect("oom_score_adj");
+        assert_eq!(read("oom_score_adj").expect("oom_score_adj"), own);
+    }
+}
+
+impl Drop for Victim {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A probe, boxed or not, that says `ready` and waits for the end of its input.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) child: std::process::Child,
+    stdout: Option<std::io::BufReader<std::process::ChildStdout>>,
+    text: String,
+}
+
+impl Held {
+    pub(crate) fn start(command: &mut Command) -> Self {
+        use std::io::BufRead as _;
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("it starts");
+        let mut stdout = std::io::BufReader::new(child.stdout.take().expect("a pipe"));
+        let mut text = String::new();
+        while !text.ends_with("ready\n") {
+            let read = stdout.read_line(&mut text).expect("its output");
+            assert_ne!(read, 0, "it ended before it was ready: {text}");
+        }
+        Self { child, stdout: Some(stdout), text }
+    }
+
+    /// Lets it go on to its end.
+    pub(crate) fn finish(&mut self) -> Report {
+        use std::io::Read as _;
+        drop(self.child.stdin.take());
+        if let Some(mut stdout) = self.stdout.take() {
+            stdout.read_to_string(&mut self.text).expect("its output");
+        }
+        self.child.wait().expect("its end");
+        Report::read(&self.text)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Waits until something holds; for what the kernel does in its own time.
+pub(crate) fn eventually(seconds: u64, holds: impl Fn() -> bool) -> bool {
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(seconds);
+    while std::time::Instant::now() < end {
+        if holds() {
+            return true;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    holds()
+}
+
+/// The words of a command line as a shell takes them, for cases that need `$$` or descriptors.
+pub(crate) fn in_shell(script: &str, command: &Command) -> Command {
+    let quote = |word: &OsStr| format!("'{}'", word.to_str().expect("plain words"));
+    let mut words = vec![quote(command.get_program())];
+    words.extend(command.get_args().map(quote));
+    let mut shell = Command::new("bash");
+    shell.arg("-c").arg(script.replace("SHANNOT", &words.join(" "))).stdin(Stdio::null());
+    for (name, value) in command.get_envs() {
+        if let Some(value) = value {
+            shell.env(name, value);
+        }
+    }
+    shell
+}
+
 /// Writes a file in one step, for other tests may be doing the same.
 pub(crate) fn install(path: &Path, bytes: &[u8], mode: u32) {
     let thread = std::thread::current().id();
@@ -373,6 +486,14 @@ pub(crate) fn inside(tier: Tier, profile: &Profile, words: &[&str]) -> Ran {
     let out = shannot(tier, profile, &["--json"], &all).output().expect("shannot starts");
     let ran = Ran::read(&out);
     ran.assert_tier(tier);
+    ran
+}
+
+/// Runs the probe in the box: it must come to its end, and every attempt must be refused.
+pub(crate) fn refused(tier: Tier, profile: &Profile, words: &[&str]) -> Ran {
+    let ran = inside(tier, profile, words);
+    assert_eq!(ran.json["exit_code"], 0, "the probe did not come to its end: {:#}", ran.json);
+    ran.report.assert_blocked();
     ran
 }
 

@@ -7,5 +7,15 @@
 
 mod harness;
 
+mod exec;
 mod files;
+mod hidden;
+mod kernel;
+mod lifetime;
+mod limits;
 mod metadata;
+mod mounts;
+mod network;
+mod own;
+mod proc;
+mod processes;

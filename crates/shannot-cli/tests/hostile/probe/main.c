@@ -86,6 +86,8 @@ int main(int argc, char **argv) {
         exec_cases,  kernel_cases,   inside_cases, limits_cases,  hidden_cases,
     };
     control = getenv("PROBE_CONTROL") != NULL;
+    /* Outside there is no limit but this. */
+    if (control) alarm(60);
     if (argc < 2) return 2;
     for (size_t group = 0; group < sizeof groups / sizeof *groups; group++)
         for (const struct probe_case *one = groups[group]; one->name; one++)

@@ -1,2 +1,162 @@
+/* Other processes: signals, tracing, memory, priorities. */
 #include "probe.h"
-const struct probe_case processes_cases[] = {{0}};
+#include <sys/ptrace.h>
+#include <sys/uio.h>
+#include <sys/resource.h>
+
+#define SYS_PIDFD_SEND_SIGNAL 424
+#define SYS_PIDFD_OPEN 434
+#define SYS_PIDFD_GETFD 438
+#define SYS_PROCESS_MADVISE 440
+#define SYS_PROCESS_MRELEASE 448
+
+static char where[32];
+
+/* The victims, by pid as the host counts them. */
+static void signals(int argc, char **argv) {
+    for (int i = 0; i < argc; i++) {
+        int pid = atoi(argv[i]);
+        snprintf(where, sizeof where, "%d", i);
+        siginfo_t info = {.si_code = SI_QUEUE, .si_pid = getpid(), .si_uid = getuid()};
+        int signal = is_control() ? SIGCONT : SIGKILL;
+        info.si_signo = signal;
+        attempt_at("kill", where, kill(pid, signal));
+        attempt_at("kill 0", where, kill(pid, 0));
+        attempt_at("kill group", where, is_control() ? 0 : kill(-pid, signal));
+        attempt_at("tkill", where, syscall(SYS_tkill, pid, signal));
+        attempt_at("tgkill", where, syscall(SYS_tgkill, pid, pid, signal));
+        attempt_at("rt_sigqueueinfo", where, syscall(SYS_rt_sigqueueinfo, pid, signal, &info));
+        attempt_at("rt_tgsigqueueinfo", where,
+                   syscall(SYS_rt_tgsigqueueinfo, pid, pid, signal, &info));
+        int fd = syscall(SYS_PIDFD_OPEN, pid, 0);
+        attempt_at("pidfd_open", where, fd);
+        attempt_at("pidfd_send_signal", where,
+                   syscall(SYS_PIDFD_SEND_SIGNAL, fd, signal, NULL, 0));
+        char path[64];
+        snprintf(path, sizeof path, "/proc/%d", pid);
+        fd = open(path, O_RDONLY | O_DIRECTORY);
+        attempt_at("pidfd_send_signal by /proc", where,
+                   syscall(SYS_PIDFD_SEND_SIGNAL, fd, signal, NULL, 0));
+        attempt_at("kill by int 0x80", where, int80(37, pid, signal, 0, 0, 0) < 0 ? -1 : 0);
+        attempt_at("setpriority", where, setpriority(PRIO_PROCESS, pid, 5));
+        struct sched_param parameter = {0};
+        attempt_at("sched_setscheduler", where, sched_setscheduler(pid, SCHED_BATCH, &parameter));
+        cpu_set_t set;
+        CPU_ZERO(&set);
+        CPU_SET(0, &set);
+        attempt_at("sched_setaffinity", where, sched_setaffinity(pid, sizeof set, &set));
+        attempt_at("ioprio_set", where, syscall(SYS_ioprio_set, 1, pid, 3 << 13));
+        struct rlimit limit = {4096, 4096};
+        attempt_at("prlimit", where, prlimit(pid, RLIMIT_CORE, &limit, NULL));
+    }
+}
+
+/* To everything that can be reached: only ever run in the box, by a user without other rights. */
+static void signal_all(int argc, char **argv) {
+    (void)argc, (void)argv;
+    signal(SIGTERM, SIG_IGN);
+    fact("kill-all", "%d", kill(-1, SIGTERM));
+    fact("kill-group", "%d", kill(0, SIGTERM));
+}
+
+/* Each victim is asked for what a tracer could have. */
+static void trace(int argc, char **argv) {
+    for (int i = 0; i < argc; i++) {
+        int pid = atoi(argv[i]), status;
+        snprintf(where, sizeof where, "%d", i);
+        static char buffer[16];
+        struct iovec own = {buffer, sizeof buffer}, other = {(void *)environ[0], 1};
+        attempt_at("process_vm_readv", where,
+                   is_control() ? 0 : process_vm_readv(pid, &own, 1, &other, 1, 0));
+        attempt_at("process_vm_writev", where,
+                   is_control() ? 0 : process_vm_writev(pid, &own, 1, &other, 1, 0));
+        int fd = syscall(SYS_PIDFD_OPEN, pid, 0);
+        attempt_at("pidfd_open", where, fd);
+        attempt_at("pidfd_getfd", where, syscall(SYS_PIDFD_GETFD, fd, 0, 0));
+        attempt_at("process_madvise", where,
+                   is_control() ? 0 : syscall(SYS_PROCESS_MADVISE, fd, &other, 1, 21, 0));
+        attempt_at("process_mrelease", where,
+                   is_control() ? 0 : syscall(SYS_PROCESS_MRELEASE, fd, 0));
+        attempt_at("kcmp", where, syscall(SYS_kcmp, getpid(), pid, 1, 0, 0));
+        long attached = ptrace(PTRACE_ATTACH, pid, 0, 0);
+        attempt_at("ptrace attach", where, attached);
+        if (attached == 0) {
+            waitpid(pid, &status, __WALL);
+            ptrace(PTRACE_DETACH, pid, 0, 0);
+        }
+        attached = ptrace(PTRACE_SEIZE, pid, 0, 0);
+        attempt_at("ptrace seize", where, attached);
+        if (attached == 0) {
+            ptrace(PTRACE_INTERRUPT, pid, 0, 0);
+            waitpid(pid, &status, __WALL);
+            ptrace(PTRACE_DETACH, pid, 0, 0);
+        }
+        attempt_at("move_pages", where,
+                   is_control() ? 0 : syscall(SYS_move_pages, pid, 0, 0, 0, 0, 0));
+        attempt_at("migrate_pages", where,
+                   is_control() ? 0 : syscall(SYS_migrate_pages, pid, 8, &own, &own));
+    }
+    attempt("ptrace traceme", is_control() ? 0 : ptrace(PTRACE_TRACEME, 0, 0, 0));
+}
+
+/* What would let a process live on. */
+static void outlive(int argc, char **argv) {
+    (void)argc, (void)argv;
+    attempt("setsid", is_control() ? 0 : setsid());
+    attempt("PR_SET_PDEATHSIG", prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0));
+    attempt("PR_SET_CHILD_SUBREAPER", prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0));
+    attempt("PR_SET_DUMPABLE", prctl(PR_SET_DUMPABLE, 1, 0, 0, 0));
+    attempt("PR_SET_PTRACER", is_control() ? 0 : prctl(0x59616d61, -1, 0, 0, 0));
+    attempt("PR_SET_KEEPCAPS", prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0));
+    attempt("PR_SET_TIMERSLACK", prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0));
+    pid_t pid = is_control() ? 0 : fork();
+    if (!is_control()) attempt("fork", pid);
+    if (pid == 0 && !is_control()) _exit(0);
+}
+
+/* Two futexes of the host's in a file that the box can read: FILE. A requeue takes a waiter away
+ * from the word that its waker will wake. */
+static void futex_requeue(int argc, char **argv) {
+    (void)argc;
+    int fd = open(argv[0], O_RDONLY);
+    uint32_t *shared = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+    if (shared == MAP_FAILED) return error("mmap");
+    uint32_t *own = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    long moved = syscall(SYS_futex, shared, 3 /* FUTEX_REQUEUE */, 0, 1000L, own, 0);
+    attempt("FUTEX_REQUEUE", moved);
+    fact("moved", "%ld", moved);
+    attempt("FUTEX_CMP_REQUEUE", syscall(SYS_futex, shared, 4, 0, 1000L, own, *shared));
+    if (is_control()) return;
+    attempt("FUTEX_WAIT_REQUEUE_PI", syscall(SYS_futex, shared, 11, 0, 0, own, 0));
+    attempt("FUTEX_CMP_REQUEUE_PI", syscall(SYS_futex, shared, 12, 1, 1000L, own, *shared));
+    attempt("futex_requeue", syscall(456, shared, 0, 0, 0));
+    attempt("futex_wait", syscall(455, shared, 0, 1, 2, NULL, 0));
+}
+
+/* The host's side: waits at FILE's first word, woken by the other. */
+static void futex_wait(int argc, char **argv) {
+    (void)argc;
+    int fd = open(argv[0], O_RDWR);
+    uint32_t *shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    struct timespec patience = {.tv_sec = 20};
+    long woken = syscall(SYS_futex, shared, 0 /* FUTEX_WAIT */, 0, &patience, NULL, 0);
+    fact("woken", "%d", woken == 0);
+}
+
+static void futex_wake(int argc, char **argv) {
+    (void)argc;
+    int fd = open(argv[0], O_RDWR);
+    uint32_t *shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    fact("woke", "%ld", syscall(SYS_futex, shared, 1 /* FUTEX_WAKE */, 1000, NULL, NULL, 0));
+}
+
+const struct probe_case processes_cases[] = {
+    {"signals", signals},
+    {"signal-all", signal_all},
+    {"trace", trace},
+    {"outlive", outlive},
+    {"futex-requeue", futex_requeue},
+    {"futex-wait", futex_wait},
+    {"futex-wake", futex_wake},
+    {0},
+};

@@ -1,0 +1,165 @@
+//! What the profile hides is hidden by every name that leads there.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::harness::*;
+
+fn hiding(paths: &[&Path]) -> Profile {
+    let paths: Vec<String> = paths.iter().map(|p| format!("{:?}", word(p))).collect();
+    Profile::default().path(&format!("hide = [{}]", paths.join(", ")))
+}
+
+fn hidden_directories_are_closed(tier: Tier) {
+    let fixture = Fixture::new(tier, "hide-dir");
+    let secret = fixture.sub(tier, "secret");
+    fixture.file(tier, "secret/key", "content");
+    let words = ["hidden-directory", word(&secret), "key"];
+    for view in [Profile::default(), Profile::host_view()] {
+        let profile = Profile { paths: hiding(&[&secret]).paths, ..view };
+        let ran = refused(tier, &profile, &words);
+        let control = outside(tier, &words);
+        assert_control(&ran.report, &control, &["read by /proc/1/root", "link", "name_to_handle_at"]);
+    }
+}
+
+fn aliases_are_hidden_too(tier: Tier) {
+    let fixture = Fixture::new(tier, "hide-alias");
+    let secret = fixture.sub(tier, "secret");
+    fixture.file(tier, "secret/key", "content");
+    let file = fixture.file(tier, "single", "content");
+    let link = |name: &str, to: &Path| {
+        let link = fixture.path(name);
+        std::os::unix::fs::symlink(to, &link).expect("symlink");
+        link
+    };
+    let to_dir = link("to-dir", &secret);
+    let to_file = link("to-file", &file);
+    let names = [to_dir.join("key"), to_file, file.clone(), secret.join("key"), secret.join("../secret/key")];
+    let words: Vec<&str> = ["read-each"].into_iter().chain(names.iter().map(|p| word(p))).collect();
+    let ran = refused(tier, &hiding(&[&secret, &file]), &words);
+    assert_control(&ran.report, &outside(tier, &words), &[]);
+    // Named in the profile by a link, it is what the link leads to that is hidden.
+    refused(tier, &hiding(&[&to_dir, &fixture.path("to-file")]), &words);
+}
+
+fn names_that_only_begin_alike_stay(tier: Tier) {
+    let fixture = Fixture::new(tier, "hide-prefix");
+    fixture.sub(tier, "secret");
+    fixture.file(tier, "secret/key", "content");
+    let alike = fixture.file(tier, "secretfoo", "content");
+    let other = fixture.sub(tier, "secret.d");
+    fixture.file(tier, "secret.d/file", "content");
+    let ran = inside(
+        tier,
+        &hiding(&[&fixture.path("secret")]),
+        &["read-each", word(&alike), word(&other.join("file")), word(&fixture.path("secret/key"))],
+    );
+    assert_eq!(ran.report.escaped.len(), 2, "{:?}", ran.report);
+    assert_eq!(ran.report.blocked.len(), 1, "{:?}", ran.report);
+}
+
+fn missing_and_globbed_paths(tier: Tier) {
+    let fixture = Fixture::new(tier, "hide-glob");
+    let keys = ["a_key", "b_key", "key"].map(|n| fixture.file(tier, n, "content"));
+    let missing = fixture.path("missing");
+    let glob = fixture.path("*_key");
+    let words = ["read-each", word(&keys[0]), word(&keys[1]), word(&keys[2])];
+    let ran = inside(tier, &hiding(&[&missing, &glob]), &words);
+    assert_eq!(ran.report.blocked.len(), 2, "{:?}", ran.report);
+    assert_eq!(ran.report.escaped, [format!("read {}", word(&keys[2]))]);
+    // An empty list of what may be read is nothing beside what programs need.
+    let none = Profile::default().path("read = []");
+    refused(tier, &none, &["read-each", word(&keys[2])]);
+}
+
+/// Programs replace files by renaming a new one over them. A mount that covers the old one goes
+/// with it: the new one must be hidden all the same.
+fn replaced_files_stay_hidden(tier: Tier) {
+    let fixture = Fixture::new(tier, "hide-replaced");
+    let file = fixture.file(tier, "secret", "old content");
+    let new = fixture.file(tier, "new", "new content");
+    let probe = probe();
+    let words = [word(&probe), "read-later", word(&file)];
+    let mut held = Held::start(&mut shannot(tier, &hiding(&[&file]), &[], &words));
+    fs::rename(&new, &file).expect("rename");
+    held.finish().assert_blocked();
+}
+
+/// A file system, or a part of it, can be mounted in two places.
+fn bind_mounts_of_what_is_hidden_are_hidden(tier: Tier) {
+    if !is_root() {
+        println!("a bind mount takes root");
+        return;
+    }
+    let fixture = Fixture::new(tier, "hide-bind");
+    let [of_secret, of_parent] = ["of-secret", "of-parent"].map(|n| fixture.sub(tier, n));
+    let tree = fixture.sub(tier, "tree");
+    let secret = fixture.sub(tier, "tree/secret");
+    fixture.file(tier, "tree/secret/key", "content");
+    let names = [of_secret.join("key"), of_parent.join("secret/key"), secret.join("key")];
+    let probe = probe();
+    let words: Vec<&str> =
+        [word(&probe), "read-each"].into_iter().chain(names.iter().map(|p| word(p))).collect();
+    let script = format!(
+        "mount --bind {} {} && mount --bind {} {} && SHANNOT",
+        word(&secret), word(&of_secret), word(&tree), word(&of_parent)
+    );
+    let run = |command: &Command| {
+        let mut unshare = Command::new("unshare");
+        let shell = in_shell(&script, command);
+        unshare.args(["--mount", "--propagation", "private"]).arg("bash").args(shell.get_args());
+        unshare.output().expect("unshare starts")
+    };
+    let ran = Ran::read(&run(&shannot(tier, &hiding(&[&secret]), &["--json"], &words)));
+    let mut control = Command::new(&probe);
+    control.args(&words[1..]);
+    let outside = Report::read(&String::from_utf8_lossy(&run(&control).stdout));
+    assert_eq!(outside.escaped.len(), 3, "{outside:?}");
+    ran.report.assert_blocked();
+}
+
+/// Homes of others, when they are hidden: also one that a link leads to.
+fn linked_homes_are_hidden(tier: Tier) {
+    if !is_root() {
+        println!("another user's home takes root");
+        return;
+    }
+    let fixture = Fixture::new(tier, "hide-home");
+    let homes = fixture.sub(tier, "homes");
+    let home = fixture.sub(tier, "homes/carol");
+    fixture.file(tier, "homes/carol/notes", "content");
+    let link = fixture.path("carol");
+    std::os::unix::fs::symlink(&home, &link).expect("symlink");
+    let by_parent = fixture.path("linked");
+    std::os::unix::fs::symlink(&homes, &by_parent).expect("symlink");
+    for named in [home.clone(), link.clone(), by_parent.join("carol")] {
+        let mut passwd = fs::read_to_string("/etc/passwd").expect("/etc/passwd");
+        passwd.push_str(&format!("carol:x:4242:4242::{}:/bin/sh\n", word(&named)));
+        let file = fixture.file(tier, "passwd", &passwd);
+        let probe = probe();
+        let names = [home.join("notes"), link.join("notes"), by_parent.join("carol/notes")];
+        let words: Vec<&str> =
+            [word(&probe), "read-each"].into_iter().chain(names.iter().map(|p| word(p))).collect();
+        let profile = Profile { paths: String::new(), ..Profile::default() };
+        let command = shannot(tier, &profile, &["--json"], &words);
+        let shell = in_shell(&format!("mount --bind {} /etc/passwd && SHANNOT", word(&file)), &command);
+        let mut unshare = Command::new("unshare");
+        unshare.args(["--mount", "--propagation", "private"]).arg("bash").args(shell.get_args());
+        let out = unshare.stdin(std::process::Stdio::null()).output().expect("unshare starts");
+        let ran = Ran::read(&out);
+        assert!(ran.report.escaped.is_empty(), "a home named {named:?} shows: {:?}", ran.report);
+        ran.report.assert_blocked();
+    }
+}
+
+in_every_tier! {
+    directories_are_closed => hidden_directories_are_closed;
+    links_to_hidden_paths_are_closed => aliases_are_hidden_too;
+    similar_names_stay => names_that_only_begin_alike_stay;
+    globs_and_missing_paths_hold => missing_and_globbed_paths;
+    replaced_files_are_hidden => replaced_files_stay_hidden;
+    bind_mounts_are_hidden => bind_mounts_of_what_is_hidden_are_hidden;
+    homes_behind_links_are_hidden => linked_homes_are_hidden;
+}

@@ -1,0 +1,109 @@
+//! Nothing outlives the call: no process, no cgroup, no mount.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::harness::*;
+
+/// A word that no other test's processes carry.
+fn marker(tier: Tier, case: &str) -> String {
+    format!("marker-{case}-{}-{}", tier.by_root(), std::process::id())
+}
+
+/// The processes whose command line holds a word.
+fn alive(marker: &str) -> Vec<String> {
+    let entries = fs::read_dir("/proc").expect("/proc").flatten();
+    let lines = entries.filter_map(|e| {
+        let line = fs::read(e.path().join("cmdline")).ok()?;
+        let line = String::from_utf8_lossy(&line).replace('\0', " ");
+        line.contains(marker).then(|| format!("{} {line}", e.file_name().to_string_lossy()))
+    });
+    lines.collect()
+}
+
+/// The cgroups that a supervisor made.
+fn groups_of(pid: u32, below: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(below).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|t| t.is_dir()) {
+            if entry.file_name().to_string_lossy().starts_with(&format!("shannot-{pid}-")) {
+                found.push(entry.path());
+            }
+            found.extend(groups_of(pid, &entry.path()));
+        }
+    }
+    found
+}
+
+fn daemons_end_with_the_run(tier: Tier) {
+    let marker = marker(tier, "daemon");
+    for profile in [Profile::default().forks(), Profile::host_view().forks()] {
+        let before = fs::read("/proc/self/mountinfo").expect("mountinfo");
+        let ran = inside(tier, &profile, &["daemonize", &marker]);
+        assert_eq!(ran.report.fact("daemon"), "1", "{:#}", ran.json);
+        assert!(eventually(2, || alive(&marker).is_empty()), "left: {:#?}", alive(&marker));
+        assert_eq!(fs::read("/proc/self/mountinfo").expect("mountinfo"), before);
+        let profile = profile.limit("wall = \"1s\"");
+        let ran = inside(tier, &profile, &["daemonize-and-stay", &marker]);
+        assert_eq!(ran.limits_hit(), ["wall"]);
+        assert!(eventually(2, || alive(&marker).is_empty()), "left: {:#?}", alive(&marker));
+    }
+    assert!(alive(&marker).is_empty());
+}
+
+/// The supervisor is killed in mid-run, and cannot clean up.
+fn assert_dies_with_supervisor(tier: Tier, profile: &Profile, program: &Path, words: &[&str]) {
+    let all: Vec<&str> = [word(program)].into_iter().chain(words.iter().copied()).collect();
+    let mut held = Held::start(&mut shannot(tier, profile, &[], &all));
+    let marker = words.last().expect("a marker");
+    let pid = held.child.id();
+    assert!(alive(marker).len() >= 2, "the supervisor and its command run");
+    held.child.kill().expect("SIGKILL");
+    held.child.wait().expect("its end");
+    let gone = eventually(2, || alive(marker).is_empty());
+    let left = alive(marker);
+    for process in &left {
+        // Whatever is left is this test's own.
+        let pid = process.split(' ').next().expect("a pid");
+        let _ = std::process::Command::new("kill").args(["-9", pid]).status();
+    }
+    assert!(gone, "the supervisor was killed and these live on: {left:#?}");
+    assert_eq!(groups_of(pid, Path::new("/sys/fs/cgroup")), [""; 0].map(PathBuf::from));
+}
+
+fn commands_die_with_the_supervisor(tier: Tier) {
+    let marker = marker(tier, "killed");
+    for profile in [Profile::default(), Profile::host_view(), Profile::default().forks()] {
+        // Once the output is closed too, nothing of the caller's is touched any more.
+        assert_dies_with_supervisor(tier, &profile, &probe(), &["sleep-long", &marker]);
+    }
+}
+
+/// `prctl(2)`: "the parent-death signal setting is cleared upon execve of a set-user-ID,
+/// set-group-ID or a binary that has associated capabilities".
+fn programs_with_capabilities_die_with_the_supervisor(tier: Tier) {
+    if !is_root() {
+        println!("a program with capabilities takes root to make");
+        return;
+    }
+    let fixture = Fixture::new(tier, "filecaps");
+    let copy = fixture.path("copy");
+    install(&copy, &fs::read(probe()).expect("the probe"), 0o755);
+    // struct vfs_cap_data: revision 2, effective; CAP_NET_RAW permitted, as ping has.
+    let mut value = Vec::new();
+    for word in [0x0200_0001u32, 1 << 13, 0, 0, 0] {
+        value.extend(word.to_le_bytes());
+    }
+    let flags = rustix::fs::XattrFlags::empty();
+    rustix::fs::setxattr(&copy, "security.capability", &value, flags).expect("setxattr");
+    let marker = marker(tier, "filecaps");
+    for profile in [Profile::default(), Profile::default().forks()] {
+        assert_dies_with_supervisor(tier, &profile, &copy, &["sleep-long", &marker]);
+    }
+}
+
+in_every_tier! {
+    daemons_are_ended => daemons_end_with_the_run;
+    a_killed_supervisor_leaves_nothing => commands_die_with_the_supervisor;
+    file_capabilities_change_nothing => programs_with_capabilities_die_with_the_supervisor;
+}

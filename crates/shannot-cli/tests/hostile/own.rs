@@ -1,0 +1,118 @@
+//! What the box gives to its program: pipes, no capability, default signals, no terminal.
+
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::pty::OpenptFlags;
+
+use crate::harness::*;
+
+/// A test's own descriptor that programs it starts inherit.
+fn inheritable(fd: impl AsFd) {
+    rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::empty()).expect("F_SETFD");
+}
+
+fn only_pipes_are_open(tier: Tier) {
+    let fixture = Fixture::new(tier, "fds");
+    let file = std::fs::File::options().read(true).write(true).open(fixture.file(tier, "f", "x"));
+    let file = file.expect("a file");
+    let dir = std::fs::File::open("/").expect("a directory");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
+    let socket = TcpStream::connect(listener.local_addr().expect("a port")).expect("a connection");
+    let own = rustix::process::getpid();
+    let pidfd = rustix::process::pidfd_open(own, rustix::process::PidfdFlags::empty());
+    let pidfd: OwnedFd = pidfd.expect("a pidfd");
+    inheritable(&file);
+    inheritable(&dir);
+    inheritable(&socket);
+    inheritable(&pidfd);
+    for profile in [Profile::default(), Profile::host_view().forks()] {
+        let ran = inside(tier, &profile, &["descriptors"]);
+        let facts = &ran.report.facts;
+        let names: Vec<_> = facts.keys().map(String::as_str).collect();
+        assert_eq!(names, ["fd-0", "fd-1", "fd-2"], "{facts:?}");
+        assert!(facts.values().all(|v| v.starts_with("pipe pipe:")), "{facts:?}");
+    }
+    let leaked = outside(tier, &["descriptors"]).facts.len();
+    assert!(leaked >= 7, "outside, all are inherited: {leaked}");
+}
+
+/// `run`'s three streams are a caller's own files, and a file may be read and written: the
+/// command gets pipes all the same.
+fn streams_are_pipes_of_our_own(tier: Tier) {
+    let fixture = Fixture::new(tier, "streams");
+    let path = fixture.file(tier, "out", "");
+    let probe = probe();
+    let mut command = shannot(tier, &Profile::default(), &[], &[word(&probe), "descriptors"]);
+    let open = || std::fs::File::options().read(true).append(true).open(&path).expect("the file");
+    command.stdin(open()).stdout(open()).stderr(open());
+    command.status().expect("shannot starts");
+    let text = std::fs::read_to_string(&path).expect("the file");
+    let report = Report::read(&text);
+    assert!(report.facts.values().all(|v| v.starts_with("pipe pipe:")), "{text}");
+    assert_eq!(report.facts.len(), 3, "{text}");
+    refused(tier, &Profile::default(), &["own-pipes"]);
+}
+
+fn no_privilege_is_left(tier: Tier) {
+    for profile in [Profile::default(), Profile::host_view().forks()] {
+        let ran = inside(tier, &profile, &["status"]);
+        for set in ["CapInh", "CapPrm", "CapEff", "CapAmb"] {
+            assert_eq!(ran.report.fact(set), "0000000000000000", "{set}");
+        }
+        if tier != Tier::L {
+            // Taking from this set takes a capability that the user of tier L does not have.
+            assert_eq!(ran.report.fact("CapBnd"), "0000000000000000");
+        }
+        assert_eq!(ran.report.fact("NoNewPrivs"), "1");
+        assert_eq!(ran.report.fact("Seccomp"), "2");
+        // RLIMIT_CORE: at 0 a piped handler is started all the same.
+        assert_eq!(ran.report.fact("rlimit-4"), "1 1");
+    }
+}
+
+fn signals_start_as_defaults(tier: Tier) {
+    let probe = probe();
+    let command = shannot(tier, &Profile::default(), &["--json"], &[word(&probe), "status"]);
+    let mut shell = in_shell("trap '' HUP INT QUIT TERM PIPE USR1 CHLD; SHANNOT", &command);
+    let ran = Ran::read(&shell.output().expect("shannot starts"));
+    assert_eq!(ran.report.fact("odd-signals"), "0");
+    assert_eq!(ran.report.fact("SigIgn"), "0000000000000000");
+    assert_eq!(ran.report.fact("SigBlk"), "0000000000000000");
+}
+
+fn no_terminal_is_reachable(tier: Tier) {
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
+    let master = rustix::pty::openpt(flags).expect("a terminal");
+    rustix::pty::grantpt(&master).expect("grantpt");
+    rustix::pty::unlockpt(&master).expect("unlockpt");
+    let name = rustix::pty::ptsname(&master, Vec::new()).expect("ptsname");
+    let name = name.to_str().expect("a plain name").to_owned();
+    if is_root() {
+        let open = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+        std::fs::set_permissions(&name, open).expect("chmod");
+    }
+    let probe = probe();
+    for profile in [Profile::default(), Profile::host_view()] {
+        let command = shannot(tier, &profile, &["--json"], &[word(&probe), "terminal", &name]);
+        // A session whose controlling terminal this is, as the caller's would be.
+        let mut session = std::process::Command::new("setsid");
+        session.args(["--ctty", "bash", "-c"]);
+        let shell = in_shell("SHANNOT", &command);
+        session.arg(shell.get_args().last().expect("a script"));
+        let slave = std::fs::File::options().read(true).write(true).open(&name).expect("the terminal");
+        let ran = Ran::read(&session.stdin(slave).output().expect("setsid starts"));
+        assert_eq!(ran.json["exit_code"], 0, "{:#}", ran.json);
+        ran.report.assert_blocked();
+        let waiting = rustix::io::ioctl_fionread(&master).expect("FIONREAD");
+        assert_eq!(waiting, 0, "the terminal got bytes");
+    }
+}
+
+in_every_tier! {
+    descriptors_are_three_pipes => only_pipes_are_open;
+    streams_are_pipes => streams_are_pipes_of_our_own;
+    privileges_are_gone => no_privilege_is_left;
+    signals_are_default => signals_start_as_defaults;
+    terminals_are_out_of_reach => no_terminal_is_reachable;
+}

@@ -1,0 +1,112 @@
+//! No process of the host's is signalled, traced, read, or held up.
+
+use std::fs;
+
+use crate::harness::*;
+
+/// A box that is told the pids of a host's process of the same user and of its own supervisor.
+fn against_processes(tier: Tier, profile: &Profile, case: &[&str]) -> Report {
+    let mut victim = Victim::sleeping(tier);
+    let pid = victim.pid();
+    let probe = probe();
+    let words: Vec<&str> =
+        [word(&probe)].into_iter().chain(case.iter().copied()).chain([pid.as_str(), "PID"]).collect();
+    let command = shannot(tier, profile, &["--json"], &words);
+    // The shell's own pid becomes shannot's: setpriv and shannot are each executed in its place.
+    let mut shell = in_shell("exec SHANNOT", &command);
+    let script = shell.get_args().last().expect("a script").to_str().expect("text").replace("'PID'", "$$");
+    shell = in_shell(&script, &command);
+    let out = shell.output().expect("shannot starts");
+    let ran = Ran::read(&out);
+    assert_eq!(ran.json["exit_code"], 0, "{:#}", ran.json);
+    ran.report.assert_blocked();
+    victim.assert_unharmed();
+    ran.report
+}
+
+fn yama_restricts() -> bool {
+    fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").is_ok_and(|s| s.trim() != "0")
+}
+
+fn both_views() -> [Profile; 2] {
+    [Profile::default(), Profile::host_view()]
+}
+
+fn signals_stay_in_the_box(tier: Tier) {
+    for profile in both_views() {
+        let report = against_processes(tier, &profile, &["signals"]);
+        let victims = [Victim::sleeping(tier), Victim::sleeping(tier)];
+        let pids = victims.each_ref().map(Victim::pid);
+        let control = outside(tier, &["signals", &pids[0], &pids[1]]);
+        assert_control(&report, &control, &[]);
+    }
+}
+
+fn signals_to_everything_stay_in_the_box(tier: Tier) {
+    for profile in both_views().into_iter().chain([Profile::default().forks()]) {
+        let mut victim = Victim::sleeping(tier);
+        let ran = inside(tier, &profile, &["signal-all"]);
+        assert_eq!(ran.json["exit_code"], 0, "{:#}", ran.json);
+        victim.assert_unharmed();
+    }
+}
+
+fn tracing_is_refused(tier: Tier) {
+    for profile in both_views() {
+        let report = against_processes(tier, &profile, &["trace"]);
+        let victims = [Victim::sleeping(tier), Victim::sleeping(tier)];
+        let pids = victims.each_ref().map(Victim::pid);
+        let control = outside(tier, &["trace", &pids[0], &pids[1]]);
+        let yama = ["ptrace", "pidfd_getfd", "kcmp"];
+        assert_control(&report, &control, if yama_restricts() { &yama } else { &[] });
+    }
+}
+
+fn living_on_is_refused(tier: Tier) {
+    let ran = refused(tier, &Profile::default(), &["outlive"]);
+    assert_control(&ran.report, &outside(tier, &["outlive"]), &["fork"]);
+}
+
+/// A futex in a file is shared by everyone who can read the file. One that is requeued takes the
+/// host's waiters away from the word that their waker knows: they sleep for ever.
+fn futexes_of_the_host_keep_their_waiters(tier: Tier) {
+    let fixture = Fixture::new(tier, "futex");
+    let file = fixture.file(tier, "shared", &"\0".repeat(4096));
+    fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o644)).expect("chmod");
+    let attack = |requeue: &dyn Fn() -> Report| {
+        let mut waiter = std::process::Command::new(probe());
+        waiter.args(["futex-wait", word(&file)]).stdin(std::process::Stdio::null());
+        let mut waiter = Victim::start(&mut waiter);
+        let report = requeue();
+        // Outside the box the file's owner wakes; as root, for the file may be the user's.
+        let woke = run_as_root_or_self(&["futex-wake", word(&file)]);
+        let ended = woke.fact("woke") == "1" && eventually_ended(&mut waiter);
+        (report, ended)
+    };
+    let (report, woken) =
+        attack(&|| inside(tier, &Profile::default(), &["futex-requeue", word(&file)]).report);
+    assert!(woken, "the host's waiter is lost: {report:?}");
+    report.assert_blocked();
+    let (_, woken) = attack(&|| outside(tier, &["futex-requeue", word(&file)]));
+    assert!(!woken, "outside, the waiter is taken away");
+}
+
+fn run_as_root_or_self(words: &[&str]) -> Report {
+    let out = std::process::Command::new(probe()).args(words).output().expect("the probe starts");
+    Report::read(&String::from_utf8_lossy(&out.stdout))
+}
+
+fn eventually_ended(victim: &mut Victim) -> bool {
+    (0..250).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        victim.0.try_wait().expect("wait").is_some()
+    })
+}
+
+in_every_tier! {
+    signals_are_contained => signals_stay_in_the_box;
+    signals_to_all_are_contained => signals_to_everything_stay_in_the_box;
+    tracing_is_closed => tracing_is_refused;
+    no_process_can_ask_to_live_on => living_on_is_refused;
+    host_futexes_keep_their_waiters => futexes_of_the_host_keep_their_waiters;
+}
