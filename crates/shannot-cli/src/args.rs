@@ -35,6 +35,36 @@ pub(crate) enum Subcommand {
     Run(Run),
     #[command(subcommand)]
     Profile(Profile),
+    /// Say what this host can enforce, found by doing it
+    #[command(after_long_help = "\
+Example:
+  shannot doctor --profile diagnostics --json
+
+Exit codes:
+  0 the profile can run here; 1 it cannot; 2 the command line or the profile is wrong")]
+    Doctor,
+    Completions(Completions),
+    Man(Man),
+}
+
+/// Print completions for a shell
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Example:
+  shannot completions bash > /etc/bash_completion.d/shannot")]
+pub(crate) struct Completions {
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// Print the manual page
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Example:
+  shannot man --out /usr/local/share/man/man1")]
+pub(crate) struct Man {
+    /// Write the pages of all subcommands into this directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 /// Run a command in the box

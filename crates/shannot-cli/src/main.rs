@@ -3,6 +3,7 @@
 
 mod args;
 mod config;
+mod doctor;
 mod error;
 mod exit_code;
 mod profile;
@@ -10,6 +11,7 @@ mod profiles;
 mod render;
 mod request;
 mod run;
+mod shell;
 mod usage;
 
 use clap::Parser as _;
@@ -23,6 +25,9 @@ fn main() -> std::process::ExitCode {
         Ok(Cli { global, command }) => match command {
             Subcommand::Run(args) => run::run(args, &global),
             Subcommand::Profile(args) => profile::run(args, &global),
+            Subcommand::Doctor => doctor::run(&global),
+            Subcommand::Completions(args) => shell::completions(&args),
+            Subcommand::Man(args) => shell::man(&args),
         },
         Err(error) => usage::answer(&error, &words),
     };

@@ -120,5 +120,8 @@ pub(crate) fn tell_enforcement(outcome: &Outcome) {
             line.push_str(&format!("; {word}: {names}"));
         }
     }
+    for passed in &enforcement.passed_over {
+        line.push_str(&format!("; passed over: {}", passed.why));
+    }
     complain(&line);
 }

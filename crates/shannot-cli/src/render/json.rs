@@ -77,14 +77,23 @@ struct Stage {
 pub(crate) struct Enforcement {
     engine: &'static str,
     tier: &'static str,
-    layers: Vec<Layer>,
+    pub(crate) layers: Vec<Layer>,
+    /// Better tiers that were tried in vain.
+    passed_over: Vec<PassedOver>,
 }
 
 #[derive(Debug, Serialize)]
-struct Layer {
-    name: &'static str,
-    status: &'static str,
-    detail: String,
+struct PassedOver {
+    tier: &'static str,
+    why: String,
+}
+
+/// One layer.
+#[derive(Debug, Serialize)]
+pub(crate) struct Layer {
+    pub(crate) name: &'static str,
+    pub(crate) status: &'static str,
+    pub(crate) detail: String,
 }
 
 /// A denial.
@@ -235,6 +244,11 @@ impl From<&shannot::sandbox::Enforcement> for Enforcement {
             engine: enforcement.engine.as_str(),
             tier: enforcement.tier.as_str(),
             layers: enforcement.layers.iter().map(layer).collect(),
+            passed_over: enforcement
+                .passed_over
+                .iter()
+                .map(|passed| PassedOver { tier: passed.tier.as_str(), why: passed.why.clone() })
+                .collect(),
         }
     }
 }

@@ -185,7 +185,7 @@ async fn start(
         }
     };
     let run = gate.run(request.clone(), Io { stdin, output })?;
-    Ok(attend(run, signals, screens, limit).await?)
+    attend(run, signals, screens, limit).await
 }
 
 /// A descriptor of our own for the same open file.

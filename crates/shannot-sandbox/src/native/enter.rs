@@ -16,6 +16,7 @@ use std::os::fd::AsRawFd;
 use super::init;
 use shannot_policy::MOST_STAGES;
 
+use super::cgroup::Join;
 use super::spec::{MOUNT_TABLE, MaskKind, MountStep, RunSpec, StageSpec};
 use super::step::{Record, Step};
 use super::sys::{self, Errno, Fd, Sys};
@@ -93,7 +94,7 @@ pub(super) extern "C" fn stage_main(call: &StageCall) -> ! {
     let stage = call.stage;
     let report = Reporter::new(run.status, call.index);
     let prepared = &*run.prepared;
-    if let Some(group) = run.cgroup_procs {
+    if let Some(Join::Tasks(group)) = run.cgroup {
         report.need(Step::Cgroup, sys::write(group, b"0"));
     }
     if let Some(io) = run.stage_io.get(usize::from(call.index)) {
@@ -184,7 +185,7 @@ fn make_mounts<'a>(
     mut tables: impl Iterator<Item = &'a mut [Fd; MOUNT_TABLE.len()]>,
     report: &Reporter,
 ) {
-    let mut masks = Masks { fs: None };
+    let mut masks = Masks { dir: -1, file: -1 };
     for step in steps {
         match step {
             MountStep::ReadOnlyTree => {
@@ -213,6 +214,9 @@ fn make_mounts<'a>(
                 let flags = libc::MS_RDONLY | libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
                 let done = sys::mount(c"proc", c"/proc", Some(c"proc"), flags, None);
                 report.need(Step::OwnProc, done);
+            }
+            MountStep::MaskSource(at) => {
+                masks = report.need(Step::Hide, Masks::new(at.as_deref()));
             }
             MountStep::Mask(path, kind) => report.need(Step::Hide, masks.cover(path, *kind)),
             MountStep::Scratch { path, options } => {
@@ -245,62 +249,58 @@ fn allow_device(path: &CStr) -> Sys {
 /// The empty file and the empty directory that hidden paths show: of one tmpfs, read-only, mode
 /// 000. Not `/dev/null`, which a program would take for a device and, under `nodev`, could not
 /// read.
-struct Masks {
-    fs: Option<MaskMounts>,
-}
-
 #[derive(Clone, Copy)]
-struct MaskMounts {
+struct Masks {
     dir: Fd,
     file: Fd,
 }
 
 impl Masks {
-    fn cover(&mut self, path: &CStr, kind: MaskKind) -> Sys {
-        let mounts = match self.fs {
-            Some(mounts) => mounts,
-            None => *self.fs.insert(MaskMounts::new()?),
-        };
-        let (first, second) = match kind {
-            MaskKind::Dir => (mounts.dir, mounts.file),
-            MaskKind::File => (mounts.file, mounts.dir),
-        };
-        match mounts.put(first, path) {
-            // Gone since the box was prepared: there is nothing left to hide.
-            Err(Errno(libc::ENOENT)) => Ok(()),
-            // Mount points are not looked at before, so their kind was a guess.
-            Err(Errno(libc::ENOTDIR | libc::EINVAL)) => mounts.put(second, path),
-            other => other,
-        }
-    }
-}
-
-impl MaskMounts {
-    fn put(self, source: Fd, path: &CStr) -> Sys {
-        let copy = sys::open_tree_clone(source, c"", libc::AT_EMPTY_PATH)?;
-        let attached = sys::attach(copy, path);
-        sys::close(copy);
-        attached
-    }
-
-    fn new() -> Sys<Self> {
-        // On top of /proc for the moment: only a mount that is attached somewhere can be copied
-        // (before Linux 6.15), and /proc is there and needed by nobody until these are.
+    /// Mounts the tmpfs on the hidden directory `at` or, where no directory is hidden, for the
+    /// moment on /proc, which nobody needs yet: only a mount that is attached somewhere can be
+    /// copied (before Linux 6.15). Detaching costs a grace period, so it is not the rule.
+    fn new(at: Option<&CStr>) -> Sys<Self> {
+        let target = at.unwrap_or(c"/proc");
         let flags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
         let options = c"size=4096,nr_inodes=4,mode=0";
-        sys::mount(c"tmpfs", c"/proc", Some(c"tmpfs"), flags, Some(options))?;
-        sys::make_file(c"/proc/hidden", 0)?;
+        sys::mount(c"tmpfs", target, Some(c"tmpfs"), flags, Some(options))?;
+        let root = sys::open(target, libc::O_PATH | libc::O_CLOEXEC)?;
+        sys::make_file(root, c"hidden", 0)?;
         let attr = libc::mount_attr {
             attr_set: libc::MOUNT_ATTR_RDONLY,
             attr_clr: 0,
             propagation: 0,
             userns_fd: 0,
         };
-        sys::mount_setattr(libc::AT_FDCWD, c"/proc", 0, &attr)?;
-        let dir = sys::open_tree_clone(libc::AT_FDCWD, c"/proc", 0)?;
-        let file = sys::open_tree_clone(libc::AT_FDCWD, c"/proc/hidden", 0)?;
-        sys::detach(c"/proc")?;
+        sys::mount_setattr(root, c"", libc::AT_EMPTY_PATH, &attr)?;
+        let dir = sys::open_tree_clone(root, c"", libc::AT_EMPTY_PATH)?;
+        let file = sys::open_tree_clone(root, c"hidden", 0)?;
+        sys::close(root);
+        if at.is_none() {
+            sys::detach(target)?;
+        }
         Ok(Self { dir, file })
+    }
+
+    fn cover(self, path: &CStr, kind: MaskKind) -> Sys {
+        let (first, second) = match kind {
+            MaskKind::Dir => (self.dir, self.file),
+            MaskKind::File => (self.file, self.dir),
+        };
+        match Self::put(first, path) {
+            // Gone since the box was prepared: there is nothing left to hide.
+            Err(Errno(libc::ENOENT)) => Ok(()),
+            // Mount points are not looked at before, so their kind was a guess.
+            Err(Errno(libc::ENOTDIR | libc::EINVAL)) => Self::put(second, path),
+            other => other,
+        }
+    }
+
+    fn put(source: Fd, path: &CStr) -> Sys {
+        let copy = sys::open_tree_clone(source, c"", libc::AT_EMPTY_PATH)?;
+        let attached = sys::attach(copy, path);
+        sys::close(copy);
+        attached
     }
 }
 

@@ -21,8 +21,8 @@ use super::landlock::{self, Rule};
 use super::program::{self, Resolved};
 use super::report;
 use super::spec::{
-    BoxSpec, HostPids, IdentitySpec, MOUNT_TABLE, MountStep, ProgramSpec, Rlimit, StageSpec,
-    UserMap,
+    BoxSpec, HostPids, IdentitySpec, MOUNT_TABLE, MaskKind, MountStep, ProgramSpec, Rlimit,
+    StageSpec, UserMap,
 };
 use super::sys::StringArray;
 use crate::enforcement::{Enforcement, Engine};
@@ -274,14 +274,14 @@ fn read_rules(plan: &Plan, hidden: &[Hidden]) -> (u64, Vec<Rule>) {
 
 fn mount_steps(plan: &Plan, hidden: &[Hidden]) -> Vec<MountStep> {
     let mut steps = Vec::new();
-    let mut masks = Some(hidden);
+    let mut unmasked = Some(hidden);
     for mount in &plan.mounts {
         match mount {
             Mount::ReadOnlyTree => steps.push(MountStep::ReadOnlyTree),
             Mount::Device(path) => steps.push(MountStep::Device(c_abs(path))),
             Mount::OwnProc => steps.push(MountStep::OwnProc),
             // All of them at the place of the first: they do not depend on each other.
-            Mount::Hide(_) => steps.extend(masks.take().into_iter().flatten().map(mask)),
+            Mount::Hide(_) => steps.extend(unmasked.take().into_iter().flat_map(masks)),
             Mount::Scratch(path, size) => {
                 let options = format!("size={},nr_inodes=65536,mode=1777", size.0);
                 steps.push(MountStep::Scratch {
@@ -295,9 +295,17 @@ fn mount_steps(plan: &Plan, hidden: &[Hidden]) -> Vec<MountStep> {
     steps
 }
 
-fn mask(hidden: &Hidden) -> MountStep {
-    let path = CString::new(hidden.path.as_os_str().as_bytes()).unwrap_or_default();
-    MountStep::Mask(path, hidden.kind)
+/// The steps that cover what is hidden. One directory is covered by what the others get copies of.
+fn masks(hidden: &[Hidden]) -> Vec<MountStep> {
+    if hidden.is_empty() {
+        return Vec::new();
+    }
+    let path = |h: &Hidden| CString::new(h.path.as_os_str().as_bytes()).unwrap_or_default();
+    let first = hidden.iter().find(|h| h.kind == MaskKind::Dir && h.seen);
+    let rest = hidden.iter().filter(|h| Some(*h) != first);
+    std::iter::once(MountStep::MaskSource(first.map(path)))
+        .chain(rest.map(|h| MountStep::Mask(path(h), h.kind)))
+        .collect()
 }
 
 /// This process stays in the host's mount namespace, so its table is the host's, live.
@@ -384,7 +392,7 @@ fn stages(
             let exec_ruleset = if stage.spawns.is_empty() {
                 None
             } else {
-                let mut files = resolved.files.clone();
+                let mut files = resolved.executables();
                 files.extend(stage.spawns.iter().flat_map(|p| program::files_of(p, search)));
                 Some(landlock::executables(plan.landlock.abi, &files)?)
             };

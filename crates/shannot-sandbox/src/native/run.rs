@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-use super::cgroup::MemoryGroup;
+use super::cgroup::{Join, MemoryGroup};
 use super::enter::StageCall;
 use super::error::Error;
 use super::landlock;
@@ -107,7 +107,7 @@ impl Prepared {
             status: pipes.status.1.as_raw_fd(),
             control: pipes.control.as_ref().map(|(read, _)| read.as_raw_fd()),
             ruleset: ruleset.as_raw_fd(),
-            cgroup_procs: group.as_ref().map(MemoryGroup::procs),
+            cgroup: group.as_ref().map(MemoryGroup::join),
             stage_io: pipes.stage_io(),
             keep: Vec::new(),
         };
@@ -399,7 +399,7 @@ impl RunSpec {
     fn descriptors(&self) -> Vec<Fd> {
         let mut all = vec![self.status, self.ruleset];
         all.extend(self.control);
-        all.extend(self.cgroup_procs);
+        all.extend(self.cgroup.map(Join::fd));
         all.extend(self.stage_io.iter().flat_map(|io| [io.stdin, io.stdout, io.stderr]));
         all.extend(self.prepared.init_domain.as_ref().map(AsRawFd::as_raw_fd));
         all.extend(

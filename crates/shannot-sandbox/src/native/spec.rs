@@ -4,6 +4,7 @@ use std::ffi::{CStr, CString};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
+use super::cgroup::Join;
 use super::sys::{ChildPid, Fd, StringArray};
 
 /// The part of a box that does not change from run to run.
@@ -60,6 +61,8 @@ pub(crate) enum MountStep {
     HostMountTable([CString; MOUNT_TABLE.len()]),
     Device(CString),
     OwnProc,
+    /// What masks are copies of; it covers the first hidden directory itself.
+    MaskSource(Option<CString>),
     Mask(CString, MaskKind),
     Scratch {
         path: CString,
@@ -128,8 +131,8 @@ pub(crate) struct RunSpec {
     /// reads it.
     pub(crate) control: Option<Fd>,
     pub(crate) ruleset: Fd,
-    /// `cgroup.procs` of the run's own group.
-    pub(crate) cgroup_procs: Option<Fd>,
+    /// How a command joins the run's own cgroup.
+    pub(crate) cgroup: Option<Join>,
     /// Standard input, output and error of each stage.
     pub(crate) stage_io: Vec<StageIo>,
     /// Every descriptor above, in ascending order: all others are closed in the box.

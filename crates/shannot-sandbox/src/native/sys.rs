@@ -16,28 +16,14 @@ use core::ptr;
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::sync::Arc;
 
+use super::abi::NO_CLONE_ARGS;
+pub(crate) use super::abi::{Errno, Fd, Reaped, RulesetAttr, SignalMask, Sys};
+use super::cgroup::Join;
 use super::enter::{StageCall, box_main, stage_main};
 use super::spec::RunSpec;
 
 #[cfg(not(target_arch = "x86_64"))]
 compile_error!("the native engine has been proved on x86-64 only");
-
-/// An error number as the kernel returned it, `errno(3)`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Errno(pub(crate) i32);
-
-impl From<Errno> for std::io::Error {
-    fn from(e: Errno) -> Self {
-        Self::from_raw_os_error(e.0)
-    }
-}
-
-/// The result of a system call.
-pub(crate) type Sys<T = ()> = Result<T, Errno>;
-
-/// A bare file descriptor number. Children work with numbers: ownership stays with the parent,
-/// whose table a child only has a copy of.
-pub(crate) type Fd = c_int;
 
 /// `AT_FDCWD`: relative paths start at the working directory; all paths here are absolute.
 const CWD: isize = libc::AT_FDCWD as isize;
@@ -135,9 +121,6 @@ pub(crate) fn poll(fds: &mut [libc::pollfd]) -> Sys<usize> {
     result(unsafe { call6(libc::SYS_ppoll, a) })
 }
 
-/// A signal mask, as the kernel has it: one bit a signal.
-pub(crate) type SignalMask = u64;
-
 /// Sets this thread's signal mask and returns the one before, `rt_sigprocmask(2)`.
 pub(crate) fn set_signal_mask(mask: SignalMask) -> Sys<SignalMask> {
     let mut old: SignalMask = 0;
@@ -181,15 +164,6 @@ pub(crate) fn signalfd(mask: SignalMask) -> Sys<Fd> {
 /// Sends a signal, `kill(2)`.
 pub(crate) fn kill(pid: i32, signal: c_int) -> Sys {
     numbers!(libc::SYS_kill, pid, signal).map(drop)
-}
-
-/// How a child ended and what it used.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Reaped {
-    /// Its process id.
-    pub(crate) pid: i32,
-    /// Its status, as `wait4(2)` encodes it.
-    pub(crate) status: i32,
 }
 
 /// Reaps one ended child, of any kind (`__WALL`): `pid` itself, or any for -1. `None` when none
@@ -364,21 +338,12 @@ pub(crate) fn attach(fd: Fd, target: &CStr) -> Sys {
     result(unsafe { call6(libc::SYS_move_mount, a) }).map(drop)
 }
 
-/// Makes an empty regular file, `mknodat(2)`.
-pub(crate) fn make_file(path: &CStr, mode: u32) -> Sys {
+/// Makes an empty regular file below `dir`, `mknodat(2)`.
+pub(crate) fn make_file(dir: Fd, name: &CStr, mode: u32) -> Sys {
     let mode = libc::S_IFREG | mode;
-    let a = [CWD, path.as_ptr() as isize, mode as isize, 0, 0, 0];
-    // SAFETY: `path` ends with a NUL and outlives the call.
+    let a = [dir as isize, name.as_ptr() as isize, mode as isize, 0, 0, 0];
+    // SAFETY: `name` ends with a NUL and outlives the call.
     result(unsafe { call6(libc::SYS_mknodat, a) }).map(drop)
-}
-
-/// `struct landlock_ruleset_attr` of ABI 6; older kernels are given its first fields only.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct RulesetAttr {
-    pub(crate) handled_access_fs: u64,
-    pub(crate) handled_access_net: u64,
-    pub(crate) scoped: u64,
 }
 
 /// Makes a Landlock ruleset from the first `size` bytes of `attr`, `landlock_create_ruleset(2)`.
@@ -506,11 +471,13 @@ impl BoxProcess {
         let mut stack: Stack = Box::new_uninit_slice(BOX_STACK);
         let entry = box_main as extern "C" fn(&RunSpec) -> ! as *const c_void;
         let argument = Arc::as_ptr(&run).cast::<c_void>();
-        let flags = flags | libc::CLONE_PIDFD.cast_unsigned() as u64;
+        let settid = libc::CLONE_PIDFD | libc::CLONE_PARENT_SETTID;
+        let flags = flags | u64::from(settid.cast_unsigned());
+        let parent_tid = run.init_pid.as_ptr() as u64;
+        let args = libc::clone_args { flags, parent_tid, ..NO_CLONE_ARGS };
         // SAFETY: `box_main` keeps the rules of its module. The stack and all that `run` owns
         // live in `shared` until the process was reaped, and for ever if it never is.
-        let cloned =
-            unsafe { clone_shared(flags, &mut stack, Some(&run.init_pid), &[], entry, argument) };
+        let cloned = unsafe { clone_shared(args, &mut stack, entry, argument) };
         let (pid, pidfd) = cloned?;
         let pidfd = pidfd.ok_or(Errno(libc::EBADF))?;
         Ok(Self { pid, pidfd, shared: Some((run, stack)) })
@@ -540,12 +507,20 @@ pub(crate) fn start_stage(
     ids: &[i32],
     stack: &mut [MaybeUninit<u128>],
 ) -> Sys<i32> {
-    let flags = libc::CLONE_VFORK.cast_unsigned() as u64;
+    let vfork = u64::from(libc::CLONE_VFORK.cast_unsigned());
+    let mut args = libc::clone_args { flags: vfork, ..NO_CLONE_ARGS };
+    if let Some(Join::Into(dir)) = call.run.cgroup {
+        args.flags |= CLONE_INTO_CGROUP;
+        args.cgroup = u64::from(dir.cast_unsigned());
+    }
+    if !ids.is_empty() {
+        args.set_tid = ids.as_ptr() as u64;
+        args.set_tid_size = ids.len() as u64;
+    }
     let entry = stage_main as extern "C" fn(&StageCall<'_>) -> ! as *const c_void;
     // SAFETY: `stage_main` keeps the rules of its module; CLONE_VFORK holds this thread until the
     // child no longer uses `call` and `stack`.
-    let cloned =
-        unsafe { clone_shared(flags, stack, None, ids, entry, ptr::from_ref(call).cast()) };
+    let cloned = unsafe { clone_shared(args, stack, entry, ptr::from_ref(call).cast()) };
     cloned.map(|(pid, _)| pid)
 }
 
@@ -558,34 +533,22 @@ pub(crate) fn start_stage(
 /// points to, and `stack` must stay valid and unmoved until the child has called `execve` or
 /// ended.
 unsafe fn clone_shared(
-    flags: u64,
+    args: libc::clone_args,
     stack: &mut [MaybeUninit<u128>],
-    pid: Option<&ChildPid>,
-    ids: &[i32],
     entry: *const c_void,
     argument: *const c_void,
 ) -> Sys<(i32, Option<OwnedFd>)> {
     let mut pidfd: c_int = -1;
-    let mut flags = flags | libc::CLONE_VM.cast_unsigned() as u64 | CLEAR_SIGHAND;
-    if pid.is_some() {
-        flags |= libc::CLONE_PARENT_SETTID.cast_unsigned() as u64;
-    }
     let args = libc::clone_args {
-        flags,
+        flags: args.flags | u64::from(libc::CLONE_VM.cast_unsigned()) | CLONE_CLEAR_SIGHAND,
         pidfd: ptr::from_mut(&mut pidfd) as u64,
-        child_tid: 0,
-        parent_tid: pid.map_or(0, |p| p.as_ptr() as u64),
         exit_signal: libc::SIGCHLD as u64,
         stack: stack.as_mut_ptr() as u64,
         stack_size: size_of_val(stack) as u64,
-        tls: 0,
-        set_tid: if ids.is_empty() { 0 } else { ids.as_ptr() as u64 },
-        set_tid_size: ids.len() as u64,
-        cgroup: 0,
+        ..args
     };
     // SAFETY: `args` outlives the call, as do the ids that it points to, and names a stack of its
-    // stated size; the rest is this
-    // function's own contract.
+    // stated size; the rest is this function's own contract.
     let child = as_fd(result(unsafe { clone_call(&args, entry, argument) })?);
     // SAFETY: a number that is not -1 is a descriptor that the kernel has just made for us
     // (CLONE_PIDFD) and that nothing else knows.
@@ -593,8 +556,10 @@ unsafe fn clone_shared(
     Ok((child, pidfd))
 }
 
-/// `CLONE_CLEAR_SIGHAND` (Linux 5.5) has bit 32, above what libc's `c_int` constants carry.
-const CLEAR_SIGHAND: u64 = 1 << 32;
+/// Linux 5.5; above what libc's `c_int` constants carry, as is the next.
+const CLONE_CLEAR_SIGHAND: u64 = 1 << 32;
+/// Linux 5.7.
+const CLONE_INTO_CGROUP: u64 = 1 << 33;
 
 /// `clone3(2)` whose child calls `entry(argument)` on the stack of `args`.
 ///

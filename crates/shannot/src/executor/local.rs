@@ -200,15 +200,15 @@ fn start_in(grant: &Grant, tier: Tier, host: &Host) -> Result<Started, Failure> 
     })
 }
 
-fn facts(host: &Host) -> Result<HostFacts, Failure> {
+pub(super) fn facts(host: &Host) -> Result<HostFacts, Failure> {
     host.facts().map_err(|e| internal("get random bytes", e))
 }
 
-fn pipe() -> Result<(OwnedFd, OwnedFd), Failure> {
+pub(super) fn pipe() -> Result<(OwnedFd, OwnedFd), Failure> {
     pipe_with(PipeFlags::CLOEXEC).map_err(|e| internal("make a pipe", e))
 }
 
-fn internal(what: &'static str, source: impl Into<std::io::Error>) -> Failure {
+pub(super) fn internal(what: &'static str, source: impl Into<std::io::Error>) -> Failure {
     Failure::Internal { what, source: source.into() }
 }
 

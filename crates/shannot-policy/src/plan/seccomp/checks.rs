@@ -27,6 +27,8 @@ pub enum Check {
     Fcntl,
     /// `fork`, `vfork`: where the filter lets processes be made.
     Fork,
+    /// `futex`: all but taking waiters away from a word that others share.
+    Futex,
     /// `ioctl`: a list of questions.
     Ioctl,
     /// `msgctl`: its questions.
@@ -52,6 +54,7 @@ pub enum Check {
 const ALLOW: Action = Action::Allow;
 const EACCES: Action = Action::Errno(Errno::EACCES);
 const EINVAL: Action = Action::Errno(Errno::EINVAL);
+const ENOSYS: Action = Action::Errno(Errno::ENOSYS);
 const ENOTTY: Action = Action::Errno(Errno::ENOTTY);
 const EPERM: Action = Action::Errno(Errno::EPERM);
 const EROFS: Action = Action::Errno(Errno::EROFS);
@@ -67,6 +70,7 @@ impl Check {
             Self::Fadvise => fadvise(),
             Self::Fcntl => fcntl(),
             Self::Fork => (if filter.may_fork() { ALLOW } else { EPERM }).into(),
+            Self::Futex => futex(),
             Self::Ioctl => ioctl(),
             Self::Msgctl => msgctl(),
             Self::Prctl => prctl(),
@@ -179,6 +183,17 @@ fn fcntl() -> Decision {
         .is(fcntl_commands::ALLOWED, ALLOW)
         .is(fcntl_commands::LOCKS, PRETEND)
         .otherwise(EPERM)
+}
+
+/// A futex that is not `FUTEX_PRIVATE_FLAG` and lies in a mapped file is one with that of every
+/// other process that maps the file, and the right to read the file is enough to requeue it: the
+/// host's waiters on a semaphore or mutex there are moved to a word that nobody wakes. libcs
+/// requeue private ones only, or not at all.
+fn futex() -> Decision {
+    const FUTEX_CLOCK_REALTIME: u32 = 256;
+    // FUTEX_REQUEUE, FUTEX_CMP_REQUEUE, FUTEX_WAIT_REQUEUE_PI, FUTEX_CMP_REQUEUE_PI.
+    const REQUEUES: &[u32] = &[3, 4, 11, 12];
+    switch(Low(1)).masked(!FUTEX_CLOCK_REALTIME).is(REQUEUES, ENOSYS).otherwise(ALLOW)
 }
 
 mod ioctl_requests {

@@ -122,7 +122,7 @@ calls! { PROCESSES: Processes;
     exit                60  93 => ALLOW, "the end of a thread";
     exit_group         231  94 => ALLOW, "every program";
     fork                57   - => check(Check::Fork), "musl programs on x86-64";
-    futex              202  98 => ALLOW, "every program with threads";
+    futex              202  98 => check(Check::Futex), "every program with threads";
     getpgid            121 155 => ALLOW, "bash, pgrep -g";
     getpgrp            111   - => ALLOW, "bash, python3";
     getpid              39 172 => ALLOW, "git, dash, journalctl";

@@ -1,0 +1,484 @@
+//! Who attacks, from which tier, with which profile; what is believed of the answer.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+
+/// The user of the rows without root.
+const USER: &str = "shannot-test";
+
+/// One column of the matrix: who starts the box, and the one tier that the profile accepts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tier {
+    T1,
+    T2,
+    L,
+}
+
+impl Tier {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::T1 => "T1",
+            Self::T2 => "T2",
+            Self::L => "L",
+        }
+    }
+
+    /// Whether root starts the box.
+    pub(crate) const fn by_root(self) -> bool {
+        matches!(self, Self::T1)
+    }
+}
+
+/// Makes a test of each tier of a function that takes one.
+macro_rules! in_every_tier {
+    ($($(#[$attr:meta])* $name:ident => $check:expr;)*) => {$(
+        mod $name {
+            use super::*;
+            use crate::harness::Tier;
+            $(#[$attr])*
+            #[test]
+            fn t1() {
+                crate::harness::in_tier(Tier::T1, $check);
+            }
+            $(#[$attr])*
+            #[test]
+            fn t2() {
+                crate::harness::in_tier(Tier::T2, $check);
+            }
+            $(#[$attr])*
+            #[test]
+            fn l() {
+                crate::harness::in_tier(Tier::L, $check);
+            }
+        }
+    )*};
+}
+pub(crate) use in_every_tier;
+
+/// Does the check where this machine and this user have the tier; where not, asserts that
+/// shannot refuses it too.
+pub(crate) fn in_tier(tier: Tier, check: impl FnOnce(Tier)) {
+    let missing = match tier {
+        Tier::T1 if !is_root() => Some("this is not root"),
+        Tier::T2 if !user_namespaces() => Some("user namespaces are refused here"),
+        _ => None,
+    };
+    let Some(why) = missing else { return check(tier) };
+    let out = shannot(tier, &Profile::default(), &["--json"], &[OsStr::new("/bin/true")])
+        .output()
+        .expect("shannot starts");
+    let text = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(!out.status.success(), "{why}, and yet tier {} started", tier.name());
+    println!("{why}, so tier {} was only seen to be refused: {text}", tier.name());
+}
+
+pub(crate) fn is_root() -> bool {
+    fs::metadata("/proc/self").expect("/proc").uid() == 0
+}
+
+fn user_namespaces() -> bool {
+    let mut probe = as_user(OsStr::new("unshare"));
+    probe.args(["--user", "--mount", "--map-root-user", "true"]);
+    probe.stderr(Stdio::null()).status().is_ok_and(|s| s.success())
+}
+
+/// A command as the ordinary user.
+fn as_user(program: &OsStr) -> Command {
+    if !is_root() {
+        return Command::new(program);
+    }
+    let user = user();
+    let mut command = Command::new("setpriv");
+    let ids = [format!("--reuid={}", user.uid), format!("--regid={}", user.gid)];
+    command.args(ids).arg("--init-groups").arg("--").arg(program);
+    command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", &user.home);
+    command
+}
+
+/// A command as whoever starts the boxes of a tier.
+pub(crate) fn as_runner(tier: Tier, program: impl AsRef<OsStr>) -> Command {
+    if tier.by_root() { Command::new(program) } else { as_user(program.as_ref()) }
+}
+
+/// The ordinary user.
+#[derive(Debug)]
+pub(crate) struct User {
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    pub(crate) home: PathBuf,
+}
+
+/// The ordinary user: who runs the tests or, where that is root, one made for them.
+pub(crate) fn user() -> &'static User {
+    static USER_ENTRY: OnceLock<User> = OnceLock::new();
+    USER_ENTRY.get_or_init(|| {
+        let own = fs::metadata("/proc/self").expect("/proc").uid();
+        let find = || {
+            let passwd = fs::read_to_string("/etc/passwd").expect("/etc/passwd");
+            passwd.lines().find_map(|line| {
+                let f: Vec<_> = line.split(':').collect();
+                let uid = f.get(2)?.parse().ok()?;
+                let ours = if own == 0 { f[0] == USER } else { uid == own };
+                let user = || User { uid, gid: f[3].parse().expect("a gid"), home: f[5].into() };
+                ours.then(user)
+            })
+        };
+        for _ in 0..50 {
+            if let Some(user) = find() {
+                return user;
+            }
+            // Another test may be making it at this moment, and then this fails.
+            let _ = Command::new("useradd")
+                .args(["--system", "--create-home", "--home-dir", "/home/shannot-test", USER])
+                .stderr(Stdio::null())
+                .status();
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+        panic!("there is no user `{USER}`, and useradd cannot make it");
+    })
+}
+
+/// What the profile of a case says, beside its one tier and `"*"` as its one command.
+#[derive(Debug, Clone)]
+pub(crate) struct Profile {
+    pub(crate) host_processes: bool,
+    pub(crate) tables: bool,
+    /// Keys of the command.
+    pub(crate) command: String,
+    /// Keys below `[paths]`.
+    pub(crate) paths: String,
+    /// Keys below `[limits]`.
+    pub(crate) limits: String,
+    /// Lines before the first table.
+    pub(crate) top: String,
+}
+
+impl Default for Profile {
+    fn default() -> Self {
+        Self {
+            host_processes: false,
+            tables: false,
+            command: String::new(),
+            paths: "hide_other_homes = false\n".to_owned(),
+            limits: String::new(),
+            top: String::new(),
+        }
+    }
+}
+
+impl Profile {
+    /// The view with everything of the host in it.
+    pub(crate) fn host_view() -> Self {
+        Self { host_processes: true, tables: true, ..Self::default() }
+    }
+
+    pub(crate) fn forks(mut self) -> Self {
+        self.command.push_str("forks = true\n");
+        self
+    }
+
+    pub(crate) fn limit(mut self, line: &str) -> Self {
+        self.limits.push_str(line);
+        self.limits.push('\n');
+        self
+    }
+
+    pub(crate) fn path(mut self, line: &str) -> Self {
+        self.paths.push_str(line);
+        self.paths.push('\n');
+        self
+    }
+
+    fn text(&self, tier: Tier) -> String {
+        let Self { host_processes, tables, command, paths, limits, top } = self;
+        let processes = if *host_processes { "host" } else { "own" };
+        let network = if *tables { "tables" } else { "none" };
+        format!(
+            "version = 1\nname = \"hostile\"\ndescription = \"hostile\"\ntiers = [\"{}\"]\n{top}\n\
+             [view]\nprocesses = \"{processes}\"\nnetwork = \"{network}\"\n\
+             [paths]\n{paths}\n[limits]\n{limits}\n\
+             [commands.\"*\"]\nabout = \"anything\"\n{command}\n",
+            tier.name()
+        )
+    }
+}
+
+/// `shannot run` with a profile of this tier, as its user.
+pub(crate) fn shannot<A: AsRef<OsStr>>(
+    tier: Tier,
+    profile: &Profile,
+    flags: &[&str],
+    words: &[A],
+) -> Command {
+    let text = profile.text(tier);
+    let file = place().join(format!("profile-{:016x}.toml", digest(text.as_bytes())));
+    install(&file, text.as_bytes(), 0o644);
+    let mut command = as_runner(tier, program());
+    command.arg("run").args(flags).arg("--profile").arg(file).arg("--").args(words);
+    command.stdin(Stdio::null());
+    command
+}
+
+/// The program under test, where both users can execute it.
+fn program() -> PathBuf {
+    let built = Path::new(env!("CARGO_BIN_EXE_shannot"));
+    if is_open_to_all(built) {
+        return built.to_owned();
+    }
+    let bytes = fs::read(built).expect("the program is built");
+    let copy = place().join(format!("shannot-{:016x}", digest(&bytes)));
+    install(&copy, &bytes, 0o755);
+    copy
+}
+
+/// The attacker, compiled once for each state of its sources.
+pub(crate) fn probe() -> PathBuf {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hostile/probe");
+    let mut files: Vec<_> = fs::read_dir(&sources)
+        .expect("the probe's sources")
+        .map(|e| e.expect("an entry").path())
+        .collect();
+    files.sort();
+    let all: Vec<u8> = files.iter().flat_map(|f| fs::read(f).expect("a source")).collect();
+    let probe = place().join(format!("probe-{:016x}", digest(&all)));
+    if !probe.exists() {
+        let made = probe.with_extension(std::process::id().to_string());
+        let c = files.iter().filter(|f| f.extension() == Some(OsStr::new("c")));
+        let cc = Command::new("cc").args(["-O1", "-static", "-w", "-o"]).arg(&made).args(c).output();
+        let cc = cc.expect("a C compiler, which every Rust toolchain needs");
+        assert!(cc.status.success(), "{}", String::from_utf8_lossy(&cc.stderr));
+        fs::set_permissions(&made, fs::Permissions::from_mode(0o755)).expect("chmod");
+        fs::rename(&made, &probe).expect("rename");
+    }
+    probe
+}
+
+/// Where the programs and fixtures of this set lie: both users can read and execute there.
+pub(crate) fn place() -> &'static Path {
+    static PLACE: OnceLock<PathBuf> = OnceLock::new();
+    PLACE.get_or_init(|| {
+        let built = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let place = if is_open_to_all(built) {
+            built.join("hostile")
+        } else {
+            PathBuf::from(format!("/var/tmp/shannot-hostile-{}", user().uid))
+        };
+        fs::create_dir_all(&place).expect("a directory for fixtures");
+        fs::set_permissions(&place, fs::Permissions::from_mode(0o755)).expect("chmod");
+        place
+    })
+}
+
+fn is_open_to_all(path: &Path) -> bool {
+    path.ancestors().all(|p| fs::metadata(p).is_ok_and(|m| m.mode() & 0o005 == 0o005))
+}
+
+/// Writes a file in one step, for other tests may be doing the same.
+pub(crate) fn install(path: &Path, bytes: &[u8], mode: u32) {
+    let thread = std::thread::current().id();
+    let made = path.with_extension(format!("{}-{thread:?}", std::process::id()));
+    fs::write(&made, bytes).expect("write a file");
+    fs::set_permissions(&made, fs::Permissions::from_mode(mode)).expect("chmod");
+    fs::rename(&made, path).expect("rename");
+}
+
+/// FNV-1a: names files by what they hold.
+fn digest(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x100_0000_01b3))
+}
+
+/// What a probe said.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    pub(crate) blocked: BTreeMap<String, String>,
+    pub(crate) escaped: Vec<String>,
+    pub(crate) absent: Vec<String>,
+    pub(crate) facts: BTreeMap<String, String>,
+    pub(crate) errors: Vec<String>,
+}
+
+impl Report {
+    pub(crate) fn read(text: &str) -> Self {
+        let mut report = Self::default();
+        for line in text.lines() {
+            let Some((kind, rest)) = line.split_once(": ") else { continue };
+            match kind {
+                "blocked" => {
+                    let (what, errno) = rest.rsplit_once(": ").expect("blocked: CALL: ERRNO");
+                    report.blocked.insert(what.to_owned(), errno.to_owned());
+                }
+                "escaped" => report.escaped.push(rest.to_owned()),
+                "absent" => report.absent.push(rest.to_owned()),
+                "error" => report.errors.push(rest.to_owned()),
+                "fact" => {
+                    let (name, value) = rest.split_once('=').expect("fact: NAME=VALUE");
+                    report.facts.insert(name.to_owned(), value.to_owned());
+                }
+                _ => {}
+            }
+        }
+        report
+    }
+
+    pub(crate) fn fact(&self, name: &str) -> &str {
+        self.facts.get(name).unwrap_or_else(|| panic!("no fact `{name}` in {self:?}"))
+    }
+
+    /// Every attempt was refused, and there was one.
+    pub(crate) fn assert_blocked(&self) {
+        assert!(self.errors.is_empty(), "the probe failed: {:#?}", self.errors);
+        assert!(self.escaped.is_empty(), "not refused: {:#?}", self.escaped);
+        assert!(!self.blocked.is_empty(), "the probe attempted nothing: {self:?}");
+    }
+}
+
+/// One run of `shannot run --json`.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) json: serde_json::Value,
+    pub(crate) report: Report,
+}
+
+impl Ran {
+    pub(crate) fn read(out: &Output) -> Self {
+        let json: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap_or_else(|e| {
+            let stderr = String::from_utf8_lossy(&out.stderr);
+            let stdout = String::from_utf8_lossy(&out.stdout);
+            panic!("no JSON ({e}), {}: {stdout}{stderr}", out.status)
+        });
+        let report = Report::read(json["stdout"].as_str().unwrap_or_default());
+        Self { json, report }
+    }
+
+    /// The tier that the result names.
+    pub(crate) fn assert_tier(&self, tier: Tier) {
+        assert_eq!(self.json["enforcement"]["tier"], tier.name(), "{:#}", self.json);
+    }
+
+    pub(crate) fn limits_hit(&self) -> Vec<String> {
+        let hit = self.json["limits_hit"].as_array().expect("limits_hit");
+        hit.iter().map(|l| l.as_str().expect("a name").to_owned()).collect()
+    }
+}
+
+/// Runs the probe in the box.
+pub(crate) fn inside(tier: Tier, profile: &Profile, words: &[&str]) -> Ran {
+    let all: Vec<&OsStr> =
+        [probe().into_os_string().leak() as &OsStr].into_iter().chain(words.iter().map(OsStr::new)).collect();
+    let out = shannot(tier, profile, &["--json"], &all).output().expect("shannot starts");
+    let ran = Ran::read(&out);
+    ran.assert_tier(tier);
+    ran
+}
+
+/// Runs the probe outside any box, as the tier's own user.
+pub(crate) fn outside(tier: Tier, words: &[&str]) -> Report {
+    run_outside(as_runner(tier, probe()), words)
+}
+
+/// Runs the probe outside any box as root; `None` where the tests do not run as root.
+pub(crate) fn outside_as_root(words: &[&str]) -> Option<Report> {
+    is_root().then(|| run_outside(Command::new(probe()), words))
+}
+
+fn run_outside(mut command: Command, words: &[&str]) -> Report {
+    command.env("PROBE_CONTROL", "1").args(words).stdin(Stdio::null());
+    let out = command.output().expect("the probe starts");
+    let report = Report::read(&String::from_utf8_lossy(&out.stdout));
+    assert!(report.errors.is_empty(), "the control failed: {:#?}", report.errors);
+    report
+}
+
+/// What was refused inside must work outside, or the refusal proves nothing. `except` names
+/// attempts that this user or a usual kernel refuses everywhere, each a case of its own.
+pub(crate) fn assert_control(inside: &Report, outside: &Report, except: &[&str]) {
+    let worked = |what: &String| {
+        outside.escaped.contains(what)
+            || outside.absent.contains(what)
+            || except.iter().any(|e| what.starts_with(e))
+    };
+    let idle: Vec<_> = inside.blocked.iter().filter(|(what, _)| !worked(what)).collect();
+    assert!(idle.is_empty(), "refused outside the box too, so no proof: {idle:#?}\n{outside:#?}");
+}
+
+/// A directory of one test, gone with the value.
+#[derive(Debug)]
+pub(crate) struct Fixture {
+    pub(crate) dir: PathBuf,
+}
+
+impl Fixture {
+    /// Makes an empty directory in which everyone may do everything, so that nothing but the box
+    /// stands in an attacker's way, owned by who runs the boxes of the tier.
+    pub(crate) fn new(tier: Tier, name: &str) -> Self {
+        let dir = place().join(format!("{name}-{}-{}", tier.name(), std::process::id()));
+        let _ = fs::remove_dir_all(&dir);
+        fs::create_dir(&dir).expect("a fixture");
+        let fixture = Self { dir };
+        fixture.give(tier, &fixture.dir, 0o777);
+        fixture
+    }
+
+    /// A path below it.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    /// A file that everyone may read and write.
+    pub(crate) fn file(&self, tier: Tier, name: &str, content: &str) -> PathBuf {
+        let path = self.path(name);
+        fs::write(&path, content).expect("a fixture's file");
+        self.give(tier, &path, 0o666);
+        path
+    }
+
+    /// A directory that everyone may write.
+    pub(crate) fn sub(&self, tier: Tier, name: &str) -> PathBuf {
+        let path = self.path(name);
+        fs::create_dir(&path).expect("a fixture's directory");
+        self.give(tier, &path, 0o777);
+        path
+    }
+
+    fn give(&self, tier: Tier, path: &Path, mode: u32) {
+        if is_root() && !tier.by_root() {
+            std::os::unix::fs::chown(path, Some(user().uid), Some(user().gid)).expect("chown");
+        }
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("chmod");
+    }
+}
+
+impl Drop for Fixture {
+    fn drop(&mut self) {
+        // A test that failed may have left what cannot be removed; the next run does it.
+        let _ = fs::remove_dir_all(&self.dir);
+    }
+}
+
+/// A path as a word for the probe.
+pub(crate) fn word(path: &Path) -> &str {
+    path.to_str().expect("fixtures have plain names")
+}
+
+/// What an observer sees of a file: content, and every number of `stat(2)`, access time included.
+pub(crate) fn seen(path: &Path) -> (Vec<u8>, [i64; 9]) {
+    let content = fs::read(path).unwrap_or_default();
+    let m = fs::symlink_metadata(path).expect("the fixture is there");
+    let numbers = [
+        i64::from(m.mode()),
+        i64::from(m.uid()),
+        i64::from(m.gid()),
+        m.nlink().cast_signed(),
+        m.mtime(),
+        m.mtime_nsec(),
+        m.ctime(),
+        m.ctime_nsec(),
+        m.ino().cast_signed(),
+    ];
+    (content, numbers)
+}
