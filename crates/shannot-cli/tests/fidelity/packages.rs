@@ -17,9 +17,34 @@ const OF: &[(&str, &[&str])] = &[
     (
         "coreutils",
         &[
-            "arch", "b2sum", "cat", "cksum", "cut", "date", "df", "du", "groups", "head", "id",
-            "ls", "md5sum", "nproc", "od", "readlink", "realpath", "sha256sum", "sort", "stat",
-            "tail", "test", "uname", "uniq", "users", "wc", "who", "whoami",
+            "arch",
+            "b2sum",
+            "cat",
+            "cksum",
+            "cut",
+            "date",
+            "df",
+            "du",
+            "groups",
+            "head",
+            "id",
+            "ls",
+            "md5sum",
+            "nproc",
+            "od",
+            "readlink",
+            "realpath",
+            "sha256sum",
+            "sort",
+            "stat",
+            "tail",
+            "test",
+            "uname",
+            "uniq",
+            "users",
+            "wc",
+            "who",
+            "whoami",
         ],
     ),
     ("debianutils", &["which"]),
@@ -37,10 +62,7 @@ const OF: &[(&str, &[&str])] = &[
     ("numactl", &["numastat"]),
     ("passwd", &["useradd"]),
     ("pciutils", &["lspci"]),
-    (
-        "procps",
-        &["free", "pgrep", "ps", "slabtop", "sysctl", "top", "uptime", "vmstat", "w"],
-    ),
+    ("procps", &["free", "pgrep", "ps", "slabtop", "sysctl", "top", "uptime", "vmstat", "w"]),
     ("psmisc", &["pstree"]),
     ("sysstat", &["iostat", "mpstat", "pidstat"]),
     ("systemd", &["journalctl"]),
@@ -49,9 +71,25 @@ const OF: &[(&str, &[&str])] = &[
     (
         "util-linux",
         &[
-            "blkid", "chrt", "dmesg", "findmnt", "ionice", "ipcs", "last", "lsblk", "lscpu",
-            "lsipc", "lslocks", "lslogins", "lsmem", "lsns", "mountpoint", "namei", "setpriv",
-            "setsid", "taskset",
+            "blkid",
+            "chrt",
+            "dmesg",
+            "findmnt",
+            "ionice",
+            "ipcs",
+            "last",
+            "lsblk",
+            "lscpu",
+            "lsipc",
+            "lslocks",
+            "lslogins",
+            "lsmem",
+            "lsns",
+            "mountpoint",
+            "namei",
+            "setpriv",
+            "setsid",
+            "taskset",
         ],
     ),
     ("util-linux-extra", &["lsirq"]),
@@ -63,7 +101,8 @@ fn of(command: &str) -> &str {
 
 /// The packages of the commands that this host lacks.
 pub(crate) fn missing(rows: &[Row]) -> BTreeSet<String> {
-    let is_here = |command: &str| BOX_PATH.split(':').any(|dir| Path::new(dir).join(command).exists());
+    let is_here =
+        |command: &str| BOX_PATH.split(':').any(|dir| Path::new(dir).join(command).exists());
     commands(rows).into_iter().filter(|c| !is_here(c)).map(|c| of(&c).to_owned()).collect()
 }
 

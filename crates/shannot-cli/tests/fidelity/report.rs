@@ -73,11 +73,13 @@ fn document() -> String {
         text.push_str(&words);
         text.push('\n');
     };
-    line(format!("\n| {} commands | root, T1 | user, L | user, T2 |\n|---|---|---|---|", rows.len()));
+    line(format!(
+        "\n| {} commands | root, T1 | user, L | user, T2 |\n|---|---|---|---|",
+        rows.len()
+    ));
     for kind in ["same", "same but for time", "*may differ*", "**differs**"] {
-        let count = |tier| {
-            rows.iter().filter(|r| verdict(r, tier).split(':').next() == Some(kind)).count()
-        };
+        let count =
+            |tier| rows.iter().filter(|r| verdict(r, tier).split(':').next() == Some(kind)).count();
         let [t1, l, t2] = TIERS.map(count);
         line(format!("| {kind} | {t1} | {l} | {t2} |"));
     }
@@ -123,5 +125,8 @@ fn document_is_the_table_and_the_list_of_differences() {
         std::fs::write(&path, &wanted).unwrap();
     }
     let written = std::fs::read_to_string(DOCUMENT).unwrap();
-    assert!(written == wanted, "docs/fidelity.md is not what the suite says; write it with {WRITE}");
+    assert!(
+        written == wanted,
+        "docs/fidelity.md is not what the suite says; write it with {WRITE}"
+    );
 }
