@@ -1,6 +1,6 @@
 //! When an answer from inside the box is as good as one from outside.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a command answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,8 +23,43 @@ pub(crate) enum Compare {
     /// sockets are among what is counted.
     Counts,
     /// Every line that both outside runs have is there inside, and that is at least a third of
-    /// the first one's. Among the others is always the row of the command itself.
+    /// the first one's. Among the others is always the row of the command itself. A line that is
+    /// there in some attempt is there: the state of a process changes, and changes back.
     SteadyLines,
+}
+
+/// Why an answer is not the host's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Wrong {
+    /// For this reason.
+    Because(String),
+    /// These lines of the host's are missing.
+    Missing(BTreeSet<Vec<u8>>),
+}
+
+impl Wrong {
+    /// What is wrong still, after another attempt.
+    pub(crate) fn and(self, before: Option<Self>) -> Result<(), Self> {
+        match (self, before) {
+            (Self::Missing(now), Some(Self::Missing(before))) => {
+                let still: BTreeSet<_> = now.intersection(&before).cloned().collect();
+                if still.is_empty() { Ok(()) } else { Err(Self::Missing(still)) }
+            }
+            (now, _) => Err(now),
+        }
+    }
+}
+
+impl std::fmt::Display for Wrong {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Because(why) => f.write_str(why),
+            Self::Missing(lines) => {
+                let first = lines.first().map(|l| shown(l)).unwrap_or_default();
+                write!(f, "{} lines are missing inside, such as {first}", lines.len())
+            }
+        }
+    }
 }
 
 impl Compare {
@@ -34,25 +69,26 @@ impl Compare {
         before: &Answer,
         inside: &Answer,
         after: &Answer,
-    ) -> Result<(), String> {
+    ) -> Result<(), Wrong> {
+        let because = |why: String| Err(Wrong::Because(why));
         if before.code == after.code && inside.code != before.code {
-            return Err(format!("exit status {:?}, not {:?}", inside.code, before.code));
+            return because(format!("exit status {:?}, not {:?}", inside.code, before.code));
         }
         let (first, second) = (&before.stdout, &after.stdout);
         if first == second && self != Self::Counts {
             return match first_difference(first, &inside.stdout) {
                 None => Ok(()),
-                Some(difference) => Err(difference),
+                Some(difference) => because(difference),
             };
         }
         match self {
-            Self::Bytes => Err("the host's own answer changes from run to run".to_owned()),
+            Self::Bytes => because("the host's own answer changes from run to run".to_owned()),
             Self::Numbers | Self::Counts => {
                 let inside = masked(&inside.stdout);
                 if inside == masked(first) || inside == masked(second) {
                     return Ok(());
                 }
-                Err(first_difference(&masked(first), &inside).unwrap_or_default())
+                because(first_difference(&masked(first), &inside).unwrap_or_default())
             }
             Self::SteadyLines => steady_lines(first, &inside.stdout, second),
         }
@@ -70,22 +106,23 @@ fn count(text: &[u8]) -> BTreeMap<&[u8], usize> {
     count
 }
 
-fn steady_lines(before: &[u8], inside: &[u8], after: &[u8]) -> Result<(), String> {
+fn steady_lines(before: &[u8], inside: &[u8], after: &[u8]) -> Result<(), Wrong> {
     let (after, inside) = (count(after), count(inside));
     let mut steady = 0;
+    let mut missing = BTreeSet::new();
     for (line, times) in count(before) {
         let both = times.min(after.get(line).copied().unwrap_or(0));
         let seen = inside.get(line).copied().unwrap_or(0);
         if seen < both {
-            return Err(format!("a line is missing inside: {}", shown(line)));
+            missing.insert(line.to_vec());
         }
         steady += both;
     }
     let all = lines(before).count();
     if steady * 3 < all {
-        return Err(format!("only {steady} of {all} lines are steady outside"));
+        return Err(Wrong::Because(format!("only {steady} of {all} lines are steady outside")));
     }
-    Ok(())
+    if missing.is_empty() { Ok(()) } else { Err(Wrong::Missing(missing)) }
 }
 
 /// Every number as `N`, with the fraction and the unit that follow it; runs of blanks as one.
@@ -185,6 +222,14 @@ mod tests {
             ("1 root init\n2 root kthreadd\n8 ps\n", "1 root init\n2 root kthreadd\n9 ps\n");
         assert!(check(Compare::SteadyLines, before, "1 root init\n2 root kthreadd\n7 sh\n", after));
         assert!(!check(Compare::SteadyLines, before, "1 root init\n2 nobody kthreadd\n", after));
+    }
+
+    #[test]
+    fn a_line_is_missing_only_if_every_attempt_misses_it() {
+        let missing = |lines: &[&[u8]]| Wrong::Missing(lines.iter().map(|l| l.to_vec()).collect());
+        let first = missing(&[b"1 S init", b"2 S sshd"]);
+        assert_eq!(missing(&[b"3 S cron"]).and(Some(first.clone())), Ok(()));
+        assert_eq!(missing(&[b"2 S sshd"]).and(Some(first)), Err(missing(&[b"2 S sshd"])));
     }
 
     #[test]

@@ -4,12 +4,20 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use shannot::policy::plan::BOX_PATH;
 use shannot::policy::profile::Tier;
 
 use crate::account::Account;
 use crate::compare::Answer;
+
+/// No diagnostic takes longer, not even on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A user, a tier and the files of one test.
 #[derive(Debug)]
@@ -91,19 +99,36 @@ impl Host {
         all
     }
 
-    /// Both sides: the same short environment, `/`, pipes, no terminal, nothing on stdin.
+    /// Both sides: the same short environment without a configuration of Shannot's, `/`, pipes, no
+    /// terminal, nothing on stdin.
     fn run(&self, words: &[String]) -> Answer {
         let launcher = self.account.launcher();
         let (nothing, _) = rustix::pipe::pipe().unwrap();
-        let output = Command::new(&launcher[0])
+        let child = Command::new(&launcher[0])
             .args(&launcher[1..])
             .args(words)
             .env_clear()
             .envs([("PATH", BOX_PATH), ("LC_ALL", "C"), ("HOME", "/")])
+            .env("XDG_CONFIG_HOME", self.path("config"))
             .current_dir("/")
             .stdin(Stdio::from(nothing))
-            .output()
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
             .unwrap_or_else(|e| panic!("`{}`, of the package util-linux: {e}", launcher[0]));
+        let session = i32::try_from(child.id()).ok().and_then(Pid::from_raw).unwrap();
+        let (ended, end) = mpsc::channel();
+        let watch = thread::spawn(move || {
+            let late = end.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout);
+            // The command is the first of its session. That it ends and its number is used again
+            // just when the patience is over is too much of a chance.
+            late.then(|| kill_process_group(session, Signal::KILL))
+        });
+        let output = child.wait_with_output().unwrap();
+        // Nobody listens once the patience is over.
+        let _ = ended.send(());
+        let killed = watch.join().unwrap();
+        assert!(killed.is_none(), "no end after {PATIENCE:?}: {words:?}");
         Answer { stdout: output.stdout, stderr: output.stderr, code: output.status.code() }
     }
 }
