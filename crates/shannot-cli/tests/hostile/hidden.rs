@@ -20,7 +20,11 @@ fn hidden_directories_are_closed(tier: Tier) {
         let profile = Profile { paths: hiding(&[&secret]).paths, ..view };
         let ran = refused(tier, &profile, &words);
         let control = outside(tier, &words);
-        assert_control(&ran.report, &control, &["read by /proc/1/root", "link", "name_to_handle_at"]);
+        assert_control(
+            &ran.report,
+            &control,
+            &["read by /proc/1/root", "link", "name_to_handle_at"],
+        );
     }
 }
 
@@ -36,7 +40,13 @@ fn aliases_are_hidden_too(tier: Tier) {
     };
     let to_dir = link("to-dir", &secret);
     let to_file = link("to-file", &file);
-    let names = [to_dir.join("key"), to_file, file.clone(), secret.join("key"), secret.join("../secret/key")];
+    let names = [
+        to_dir.join("key"),
+        to_file,
+        file.clone(),
+        secret.join("key"),
+        secret.join("../secret/key"),
+    ];
     let words: Vec<&str> = ["read-each"].into_iter().chain(names.iter().map(|p| word(p))).collect();
     let ran = refused(tier, &hiding(&[&secret, &file]), &words);
     assert_control(&ran.report, &outside(tier, &words), &[]);
@@ -104,7 +114,10 @@ fn bind_mounts_of_what_is_hidden_are_hidden(tier: Tier) {
         [word(&probe), "read-each"].into_iter().chain(names.iter().map(|p| word(p))).collect();
     let script = format!(
         "mount --bind {} {} && mount --bind {} {} && SHANNOT",
-        word(&secret), word(&of_secret), word(&tree), word(&of_parent)
+        word(&secret),
+        word(&of_secret),
+        word(&tree),
+        word(&of_parent)
     );
     let run = |command: &Command| {
         let mut unshare = Command::new("unshare");
@@ -144,7 +157,8 @@ fn linked_homes_are_hidden(tier: Tier) {
             [word(&probe), "read-each"].into_iter().chain(names.iter().map(|p| word(p))).collect();
         let profile = Profile { paths: String::new(), ..Profile::default() };
         let command = shannot(tier, &profile, &["--json"], &words);
-        let shell = in_shell(&format!("mount --bind {} /etc/passwd && SHANNOT", word(&file)), &command);
+        let shell =
+            in_shell(&format!("mount --bind {} /etc/passwd && SHANNOT", word(&file)), &command);
         let mut unshare = Command::new("unshare");
         unshare.args(["--mount", "--propagation", "private"]).arg("bash").args(shell.get_args());
         let out = unshare.stdin(std::process::Stdio::null()).output().expect("unshare starts");

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use crate::harness::*;
 
 fn processes_are_bounded(tier: Tier) {
-    let ran = inside(tier, &Profile::default().forks().limit("processes = 20"), &["fork-many", "200"]);
+    let ran =
+        inside(tier, &Profile::default().forks().limit("processes = 20"), &["fork-many", "200"]);
     let made: u32 = ran.report.facts.get("made").map_or(200, |n| n.parse().expect("a number"));
     assert!(made <= 20, "{made} processes were made; enforcement: {:#}", ran.json["enforcement"]);
 }
@@ -86,7 +87,9 @@ fn timers_of_the_user_are_left(tier: Tier) {
 
 fn scratch_is_bounded_and_private(tier: Tier) {
     if tier == Tier::L {
-        println!("tier L has no scratch: `scratch_is_no_place_for_programs` shows that nothing is written");
+        println!(
+            "tier L has no scratch: `scratch_is_no_place_for_programs` shows that nothing is written"
+        );
         return;
     }
     let fixture = Fixture::new(tier, "scratch");
@@ -103,7 +106,8 @@ fn scratch_is_bounded_and_private(tier: Tier) {
     let written: u64 = ran.report.fact("written").parse().expect("a number");
     assert!((1..=8 << 20).contains(&written), "{written}");
     assert_eq!(seen(&dir), before, "the host shows a change");
-    let names: Vec<_> = fs::read_dir(&dir).expect("dir").map(|e| e.expect("an entry").file_name()).collect();
+    let names: Vec<_> =
+        fs::read_dir(&dir).expect("dir").map(|e| e.expect("an entry").file_name()).collect();
     assert_eq!(names, ["host-file"]);
 }
 

@@ -130,8 +130,8 @@ pub(super) extern "C" fn stage_main(call: &StageCall) -> ! {
     report.need(Step::Descriptors, sys::close_range(3, u32::MAX, cloexec));
     // Rust ignores SIGPIPE, and a caller may ignore others; a command expects the defaults. The
     // clone has reset handlers, but not what is ignored. SIGKILL and SIGSTOP answer EINVAL, which
-    // is as good; nobody ignores real-time signals for others.
-    for signal in 1..=31 {
+    // is as good.
+    for signal in 1..=64 {
         let _ = sys::default_action(signal);
     }
     report.need(Step::Signals, sys::set_signal_mask(0));
