@@ -14,6 +14,9 @@ pub(crate) enum Error {
     /// The profile denies the request.
     #[error(transparent)]
     Denied(Denial),
+    /// The gate refuses the request for another reason.
+    #[error(transparent)]
+    Refused(Refusal),
     /// The request cannot be made.
     #[error(transparent)]
     Request(#[from] RequestError),
@@ -69,7 +72,8 @@ impl Error {
             Self::Exists { .. } => Some("`--force` replaces it".to_owned()),
             Self::Cwd { .. } => Some("write the path without `.` and `..`".to_owned()),
             Self::Failure(failure) => hint_of_failure(failure).map(str::to_owned),
-            Self::Request(_)
+            Self::Refused(_)
+            | Self::Request(_)
             | Self::ProfileName(_)
             | Self::Read { .. }
             | Self::Write { .. }
@@ -114,7 +118,7 @@ impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::Denied(denial) => Self::Denied(denial),
-            other => Self::NoProfile { name: other.to_string(), hint: String::new() },
+            other => Self::Refused(other),
         }
     }
 }
