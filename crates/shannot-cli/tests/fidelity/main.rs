@@ -1,4 +1,8 @@
 //! Whether a command says inside the box what it says outside.
+//!
+//! [`table`] is what is promised; a row that does not keep its promise fails, and so does an
+//! excuse that is not needed. `docs/fidelity.md` is the table for people.
+#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
 #[path = "../support/account.rs"]
 mod account;
@@ -19,6 +23,7 @@ use row::{Promise, Row};
 const ATTEMPTS: usize = 3;
 
 #[test]
+#[expect(clippy::print_stderr, reason = "what was not checked must be said")]
 fn root_sees_what_the_host_shows_root() {
     if Account::ordinary() == Account::Caller {
         eprintln!("not run by root: the rows of tier T1 are NOT checked");
