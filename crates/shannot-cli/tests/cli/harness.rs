@@ -120,8 +120,11 @@ pub(crate) fn anything() -> &'static Path {
             [commands.\"/*\"]\nabout = \"Everything.\"\nsyntax = \"plain\"\nforks = true\n";
         let uid = rustix::process::getuid().as_raw();
         let path = std::env::temp_dir().join(format!("shannot-cli-anything-{uid}.toml"));
-        std::fs::write(&path, text).unwrap();
-        set_mode(&path, 0o644);
+        // Other tests, each a process of its own, read it at this moment.
+        let own = path.with_extension(std::process::id().to_string());
+        std::fs::write(&own, text).unwrap();
+        set_mode(&own, 0o644);
+        std::fs::rename(&own, &path).unwrap();
         path
     })
 }
