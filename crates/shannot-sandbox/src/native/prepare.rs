@@ -77,7 +77,9 @@ pub fn prepare(plan: &Plan, host: &Host) -> Result<Prepared, Error> {
     } else {
         RunRules::Each { abi, reads, rules }
     };
-    let init = plan.tier != Tier::L || plan.stages.iter().any(|s| s.filter.forks);
+    let init = plan.tier != Tier::L
+        || plan.stages.iter().any(|s| s.filter.forks)
+        || resolved.iter().any(|r| program::has_capabilities(&r.path));
     let memory = MemoryParent::find(host);
     let enforcement = Enforcement {
         engine: Engine::Native,
@@ -331,6 +333,8 @@ fn rlimits(plan: &Plan, supervised_memory: bool) -> Vec<Rlimit> {
         (Resource::Msgqueue, 0, 0),
         (Resource::Nice, 0, 0),
         (Resource::Rtprio, 0, 0),
+        // Queued signals and timers are counted for each user, the host's own included.
+        (Resource::Sigpending, 1024, 1024),
         (Resource::Stack, 8 << 20, 8 << 20),
         (Resource::Nofile, limits.open_files.into(), limits.open_files.into()),
     ];
