@@ -12,7 +12,14 @@ fn nothing_is_executed_again(tier: Tier) {
     words.extend(Path::new(LOADER).exists().then_some(LOADER));
     let ran = refused(tier, &Profile::host_view(), &words);
     let inside_only = [
-        "raise", "descriptor", "execveat 1000", "random", "execve by", "execveat by", "fork", "vfork",
+        "raise",
+        "descriptor",
+        "execveat 1000",
+        "random",
+        "execve by",
+        "execveat by",
+        "fork",
+        "vfork",
         "memfd_secret",
     ];
     assert_control(&ran.report, &outside(tier, &words), &inside_only);

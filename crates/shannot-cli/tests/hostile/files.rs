@@ -103,7 +103,9 @@ fn no_watch_is_set(tier: Tier) {
 fn nothing_is_written_to_a_fifo(tier: Tier) {
     let fixture = Fixture::new(tier, "fifo");
     let fifo = fixture.path("fifo");
-    assert!(Command::new("mkfifo").args(["-m", "666"]).arg(&fifo).status().expect("mkfifo").success());
+    assert!(
+        Command::new("mkfifo").args(["-m", "666"]).arg(&fifo).status().expect("mkfifo").success()
+    );
     fs::set_permissions(&fifo, std::os::unix::fs::PermissionsExt::from_mode(0o666)).expect("chmod");
     // Open for both, so that neither side waits.
     let reader = fs::File::options().read(true).write(true).open(&fifo).expect("the fifo");
@@ -121,7 +123,9 @@ fn a_fifo_that_is_closed_to_others_stays_closed(tier: Tier) {
     }
     let fixture = Fixture::new(tier, "own-fifo");
     let fifo = fixture.path("fifo");
-    assert!(Command::new("mkfifo").args(["-m", "600"]).arg(&fifo).status().expect("mkfifo").success());
+    assert!(
+        Command::new("mkfifo").args(["-m", "600"]).arg(&fifo).status().expect("mkfifo").success()
+    );
     let mut writer = fs::File::options().read(true).write(true).open(&fifo).expect("the fifo");
     std::io::Write::write_all(&mut writer, b"for another").expect("write");
     refused(tier, &Profile::default(), &["read-fifo", word(&fifo)]);

@@ -249,7 +249,8 @@ pub(crate) fn probe() -> PathBuf {
     if !probe.exists() {
         let made = probe.with_extension(std::process::id().to_string());
         let c = files.iter().filter(|f| f.extension() == Some(OsStr::new("c")));
-        let cc = Command::new("cc").args(["-O1", "-static", "-w", "-o"]).arg(&made).args(c).output();
+        let cc =
+            Command::new("cc").args(["-O1", "-static", "-w", "-o"]).arg(&made).args(c).output();
         let cc = cc.expect("a C compiler, which every Rust toolchain needs");
         assert!(cc.status.success(), "{}", String::from_utf8_lossy(&cc.stderr));
         fs::set_permissions(&made, fs::Permissions::from_mode(0o755)).expect("chmod");
@@ -402,7 +403,9 @@ pub(crate) fn install(path: &Path, bytes: &[u8], mode: u32) {
 
 /// FNV-1a: names files by what they hold.
 fn digest(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x100_0000_01b3))
+    bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x100_0000_01b3))
 }
 
 /// What a probe said.
@@ -481,8 +484,10 @@ impl Ran {
 
 /// Runs the probe in the box.
 pub(crate) fn inside(tier: Tier, profile: &Profile, words: &[&str]) -> Ran {
-    let all: Vec<&OsStr> =
-        [probe().into_os_string().leak() as &OsStr].into_iter().chain(words.iter().map(OsStr::new)).collect();
+    let all: Vec<&OsStr> = [probe().into_os_string().leak() as &OsStr]
+        .into_iter()
+        .chain(words.iter().map(OsStr::new))
+        .collect();
     let out = shannot(tier, profile, &["--json"], &all).output().expect("shannot starts");
     let ran = Ran::read(&out);
     ran.assert_tier(tier);

@@ -20,7 +20,7 @@ fn hidden_directories_are_closed(tier: Tier) {
         let profile = Profile { paths: hiding(&[&secret]).paths, ..view };
         let ran = refused(tier, &profile, &words);
         let control = outside(tier, &words);
-        assert_control(&ran.report, &control, &["read by /proc/1/root", "link", "name_to_handle_at"]);
+        assert_control(&ran.report, &control, &["read by /proc", "link"]);
     }
 }
 
@@ -36,7 +36,13 @@ fn aliases_are_hidden_too(tier: Tier) {
     };
     let to_dir = link("to-dir", &secret);
     let to_file = link("to-file", &file);
-    let names = [to_dir.join("key"), to_file, file.clone(), secret.join("key"), secret.join("../secret/key")];
+    let names = [
+        to_dir.join("key"),
+        to_file,
+        file.clone(),
+        secret.join("key"),
+        secret.join("../secret/key"),
+    ];
     let words: Vec<&str> = ["read-each"].into_iter().chain(names.iter().map(|p| word(p))).collect();
     let ran = refused(tier, &hiding(&[&secret, &file]), &words);
     assert_control(&ran.report, &outside(tier, &words), &[]);
@@ -70,8 +76,14 @@ fn missing_and_globbed_paths(tier: Tier) {
     assert_eq!(ran.report.blocked.len(), 2, "{:?}", ran.report);
     assert_eq!(ran.report.escaped, [format!("read {}", word(&keys[2]))]);
     // An empty list of what may be read is nothing beside what programs need.
-    let none = Profile::default().path("read = []");
-    refused(tier, &none, &["read-each", word(&keys[2])]);
+    if let Some(system) = ["/usr/bin/head", "/bin/head"].into_iter().find(|p| Path::new(p).exists())
+    {
+        let none = Profile::default().path("read = []");
+        let out = shannot(tier, &none, &["--json"], &[system, word(&keys[2])]).output();
+        let ran = Ran::read(&out.expect("shannot starts"));
+        assert_eq!(ran.json["stdout"], "", "{:#}", ran.json);
+        assert_eq!(ran.json["exit_code"], 1, "{:#}", ran.json);
+    }
 }
 
 /// Programs replace files by renaming a new one over them. A mount that covers the old one goes
@@ -79,10 +91,10 @@ fn missing_and_globbed_paths(tier: Tier) {
 fn replaced_files_stay_hidden(tier: Tier) {
     let fixture = Fixture::new(tier, "hide-replaced");
     let file = fixture.file(tier, "secret", "old content");
-    let new = fixture.file(tier, "new", "new content");
     let probe = probe();
     let words = [word(&probe), "read-later", word(&file)];
     let mut held = Held::start(&mut shannot(tier, &hiding(&[&file]), &[], &words));
+    let new = fixture.file(tier, "new", "new content");
     fs::rename(&new, &file).expect("rename");
     held.finish().assert_blocked();
 }
@@ -104,7 +116,10 @@ fn bind_mounts_of_what_is_hidden_are_hidden(tier: Tier) {
         [word(&probe), "read-each"].into_iter().chain(names.iter().map(|p| word(p))).collect();
     let script = format!(
         "mount --bind {} {} && mount --bind {} {} && SHANNOT",
-        word(&secret), word(&of_secret), word(&tree), word(&of_parent)
+        word(&secret),
+        word(&of_secret),
+        word(&tree),
+        word(&of_parent)
     );
     let run = |command: &Command| {
         let mut unshare = Command::new("unshare");
@@ -144,7 +159,8 @@ fn linked_homes_are_hidden(tier: Tier) {
             [word(&probe), "read-each"].into_iter().chain(names.iter().map(|p| word(p))).collect();
         let profile = Profile { paths: String::new(), ..Profile::default() };
         let command = shannot(tier, &profile, &["--json"], &words);
-        let shell = in_shell(&format!("mount --bind {} /etc/passwd && SHANNOT", word(&file)), &command);
+        let shell =
+            in_shell(&format!("mount --bind {} /etc/passwd && SHANNOT", word(&file)), &command);
         let mut unshare = Command::new("unshare");
         unshare.args(["--mount", "--propagation", "private"]).arg("bash").args(shell.get_args());
         let out = unshare.stdin(std::process::Stdio::null()).output().expect("unshare starts");

@@ -68,6 +68,8 @@ fn assert_dies_with_supervisor(tier: Tier, profile: &Profile, program: &Path, wo
         let _ = std::process::Command::new("kill").args(["-9", pid]).status();
     }
     assert!(gone, "the supervisor was killed and these live on: {left:#?}");
+    // Nobody was left to remove the run's empty cgroup, so the next run does.
+    inside(tier, profile, &["status"]);
     assert_eq!(groups_of(pid, Path::new("/sys/fs/cgroup")), [""; 0].map(PathBuf::from));
 }
 

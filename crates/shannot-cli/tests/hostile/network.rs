@@ -85,7 +85,8 @@ fn netlink_opens_as_far_as_the_view_says(tier: Tier) {
     let check = |profile: &Profile, open: &[&str]| {
         let ran = inside(tier, profile, &["netlink-protocols"]);
         for protocol in 0..32 {
-            let expected = if open.contains(&protocol.to_string().as_str()) { "open" } else { "EACCES" };
+            let expected =
+                if open.contains(&protocol.to_string().as_str()) { "open" } else { "EACCES" };
             assert_eq!(ran.report.fact(&format!("netlink-{protocol}")), expected, "{protocol}");
         }
     };
@@ -104,7 +105,11 @@ fn network_tables_cannot_be_changed(tier: Tier) {
     };
     let before = tables();
     let ran = refused(tier, &Profile::host_view(), &["netlink-writes"]);
-    assert!(!ran.report.blocked.values().any(|e| e == "EACCES"), "the socket opens: {:?}", ran.report);
+    assert!(
+        !ran.report.blocked.values().any(|e| e == "EACCES"),
+        "the socket opens: {:?}",
+        ran.report
+    );
     assert_eq!(tables(), before);
     if let Some(control) = outside_as_root(&["netlink-writes"]) {
         assert_control(&ran.report, &control, &["RTM_DELLINK"]);

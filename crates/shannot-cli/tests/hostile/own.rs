@@ -100,7 +100,8 @@ fn no_terminal_is_reachable(tier: Tier) {
         session.args(["--ctty", "bash", "-c"]);
         let shell = in_shell("SHANNOT", &command);
         session.arg(shell.get_args().last().expect("a script"));
-        let slave = std::fs::File::options().read(true).write(true).open(&name).expect("the terminal");
+        let slave =
+            std::fs::File::options().read(true).write(true).open(&name).expect("the terminal");
         let ran = Ran::read(&session.stdin(slave).output().expect("setsid starts"));
         assert_eq!(ran.json["exit_code"], 0, "{:#}", ran.json);
         ran.report.assert_blocked();

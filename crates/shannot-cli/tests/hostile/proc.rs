@@ -35,7 +35,13 @@ fn other_processes_cannot_be_looked_into(tier: Tier) {
         let outer = ["proc-peek", "SECRET=", &pid];
         let control = outside(tier, &outer);
         assert_eq!(control.fact("found-secret"), "1 environ", "{control:?}");
-        let mut except = vec!["read 1 mem", "read 1 stack", "read 1 map_files", "read 1 timers", "read 1 pagemap"];
+        let mut except = vec![
+            "read 1 mem",
+            "read 1 stack",
+            "read 1 map_files",
+            "read 1 timers",
+            "read 1 pagemap",
+        ];
         if tier == Tier::L && !profile.host_processes {
             // In tier L this is the host's own first process, of another user.
             except.push("");
@@ -50,7 +56,13 @@ fn supervisors_cannot_be_looked_into(tier: Tier) {
         let words = [word(&probe), "proc-peek", "SECRET=", "PID"];
         let command = shannot(tier, &profile, &["--json"], &words);
         let shell = in_shell("exec SHANNOT", &command);
-        let script = shell.get_args().last().expect("a script").to_str().expect("text").replace("'PID'", "$$");
+        let script = shell
+            .get_args()
+            .last()
+            .expect("a script")
+            .to_str()
+            .expect("text")
+            .replace("'PID'", "$$");
         let mut shell = in_shell(&script, &command);
         let out = shell.env("SECRET", SECRET.concat()).output().expect("shannot starts");
         let ran = Ran::read(&out);
@@ -60,8 +72,18 @@ fn supervisors_cannot_be_looked_into(tier: Tier) {
 }
 
 const CALLERS: [&str; 12] = [
-    "AWS_SECRET_ACCESS_KEY", "GITHUB_TOKEN", "SSH_AUTH_SOCK", "LD_PRELOAD", "BASH_ENV", "PAGER",
-    "BASH_FUNC_x%%", "LESSOPEN", "GIT_PAGER", "SYSTEMD_PAGER", "LD_LIBRARY_PATH", "HOME",
+    "AWS_SECRET_ACCESS_KEY",
+    "GITHUB_TOKEN",
+    "SSH_AUTH_SOCK",
+    "LD_PRELOAD",
+    "BASH_ENV",
+    "PAGER",
+    "BASH_FUNC_x%%",
+    "LESSOPEN",
+    "GIT_PAGER",
+    "SYSTEMD_PAGER",
+    "LD_LIBRARY_PATH",
+    "HOME",
 ];
 
 fn no_secret_of_the_caller_shows(tier: Tier) {
@@ -78,7 +100,8 @@ fn no_secret_of_the_caller_shows(tier: Tier) {
         let ran = Ran::read(&command.output().expect("shannot starts"));
         assert_eq!(ran.json["exit_code"], 0, "{:#}", ran.json);
         ran.report.assert_blocked();
-        let names: Vec<_> = ran.report.facts.keys().filter_map(|k| k.strip_prefix("env-")).collect();
+        let names: Vec<_> =
+            ran.report.facts.keys().filter_map(|k| k.strip_prefix("env-")).collect();
         assert_eq!(names, ["HOME", "PATH"], "the environment is the profile's");
         if profile.host_processes {
             let seen: usize = ran.report.fact("processes").parse().expect("a number");

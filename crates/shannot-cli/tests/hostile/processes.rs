@@ -9,12 +9,16 @@ fn against_processes(tier: Tier, profile: &Profile, case: &[&str]) -> Report {
     let mut victim = Victim::sleeping(tier);
     let pid = victim.pid();
     let probe = probe();
-    let words: Vec<&str> =
-        [word(&probe)].into_iter().chain(case.iter().copied()).chain([pid.as_str(), "PID"]).collect();
+    let words: Vec<&str> = [word(&probe)]
+        .into_iter()
+        .chain(case.iter().copied())
+        .chain([pid.as_str(), "PID"])
+        .collect();
     let command = shannot(tier, profile, &["--json"], &words);
     // The shell's own pid becomes shannot's: setpriv and shannot are each executed in its place.
     let mut shell = in_shell("exec SHANNOT", &command);
-    let script = shell.get_args().last().expect("a script").to_str().expect("text").replace("'PID'", "$$");
+    let script =
+        shell.get_args().last().expect("a script").to_str().expect("text").replace("'PID'", "$$");
     shell = in_shell(&script, &command);
     let out = shell.output().expect("shannot starts");
     let ran = Ran::read(&out);
