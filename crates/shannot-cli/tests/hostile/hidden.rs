@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::harness::*;
+use crate::host::*;
 
 fn hiding(paths: &[&Path]) -> Profile {
     let paths: Vec<String> = paths.iter().map(|p| format!("{:?}", word(p))).collect();
@@ -135,6 +136,24 @@ fn bind_mounts_of_what_is_hidden_are_hidden(tier: Tier) {
     ran.report.assert_blocked();
 }
 
+/// A program is looked for from outside the box, where what is hidden is seen.
+fn errors_tell_nothing_of_what_is_hidden(tier: Tier) {
+    let fixture = Fixture::new(tier, "hide-oracle");
+    let secret = fixture.sub(tier, "secret");
+    fixture.file(tier, "secret/here", "content");
+    let answer = |name: &str| {
+        let path = secret.join(name);
+        let out = shannot(tier, &hiding(&[&secret]), &["--json"], &[word(&path)]).output();
+        let out = out.expect("shannot starts");
+        let text = [out.stdout, out.stderr].concat();
+        let text = String::from_utf8_lossy(&text).replace(name, "NAME");
+        let told =
+            text.lines().filter(|l| l.starts_with("shannot:")).collect::<Vec<_>>().join("\n");
+        (out.status.code(), told)
+    };
+    assert_eq!(answer("here"), answer("none"));
+}
+
 /// Homes of others, when they are hidden: also one that a link leads to.
 fn linked_homes_are_hidden(tier: Tier) {
     if !is_root() {
@@ -177,5 +196,6 @@ in_every_tier! {
     globs_and_missing_paths_hold => missing_and_globbed_paths;
     replaced_files_are_hidden => replaced_files_stay_hidden;
     bind_mounts_are_hidden => bind_mounts_of_what_is_hidden_are_hidden;
+    errors_are_no_oracle => errors_tell_nothing_of_what_is_hidden;
     homes_behind_links_are_hidden => linked_homes_are_hidden;
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::harness::*;
+use crate::host::*;
 
 /// A word that no other test's processes carry.
 fn marker(tier: Tier, case: &str) -> String {
