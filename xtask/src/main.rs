@@ -1,13 +1,48 @@
 //! Chores of this repository. `cargo xtask help` lists them.
 
 mod bench;
+mod setup;
+mod test;
 
 use std::process::ExitCode;
 
+const HELP: &str = "\
+Chores of this repository.
+
+  cargo xtask test [ARG…]     set up what the tests need, then run all of them;
+                              ARGs go to `cargo nextest run`
+  cargo xtask bench [ROUNDS]  what a box costs, as ratios to a plain spawn and to bwrap,
+                              interleaved in one run (default 200 rounds)
+";
+
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
-    match args.next().as_deref() {
-        Some("bench") => bench::main(args.collect()),
-        _ => ExitCode::from(2),
+    let chore = args.next();
+    let rest: Vec<String> = args.collect();
+    let done = match chore.as_deref() {
+        Some("test") => test::run(&rest),
+        Some("bench") => bench::run(&rest),
+        Some("help" | "--help" | "-h") => {
+            say(HELP);
+            Ok(())
+        }
+        other => Err(format!("no chore `{}`\n{HELP}", other.unwrap_or_default())),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            complain(&format!("xtask: {message}"));
+            ExitCode::FAILURE
+        }
     }
+}
+
+#[expect(clippy::print_stdout, reason = "a chore's output")]
+fn say(text: &str) {
+    println!("{text}");
+}
+
+#[expect(clippy::print_stderr, reason = "a chore's complaints")]
+fn complain(text: &str) {
+    eprintln!("{text}");
 }

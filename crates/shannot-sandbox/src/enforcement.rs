@@ -14,6 +14,17 @@ pub struct Enforcement {
     pub tier: Tier,
     /// The layers, in the order in which the box applies them.
     pub layers: Vec<Layer>,
+    /// Better tiers that the profile accepts and this host did not let be had.
+    pub passed_over: Vec<PassedOver>,
+}
+
+/// A tier that could not be had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PassedOver {
+    /// The tier.
+    pub tier: Tier,
+    /// What failed, with the kernel's answer.
+    pub why: String,
 }
 
 /// Who realises a plan on a kernel.

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use shannot_policy::plan::HostFacts;
 use shannot_policy::plan::seccomp::{Arch, Ticket};
 
+use rustix::thread::{CapabilitySet, capabilities, capability_is_in_bounding_set};
+
 use crate::native;
 
 /// Facts about this host and this process.
@@ -69,13 +71,7 @@ impl Host {
         let uid = rustix::process::geteuid().as_raw();
         let passwd = std::fs::read("/etc/passwd").unwrap_or_default();
         let groups = std::fs::read("/etc/group").unwrap_or_default();
-        let status = read("/proc/self/status")?;
-        let last_cap = read("/proc/sys/kernel/cap_last_cap")?;
-        let last_cap: u32 = last_cap.trim().parse().unwrap_or(40).min(63);
-        let caps = |key: &str| {
-            let line = status.lines().find_map(|l| l.strip_prefix(key));
-            line.and_then(|v| u64::from_str_radix(v.trim(), 16).ok()).unwrap_or(0)
-        };
+        let (all_caps, bounding_caps) = bounding_caps();
         let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
         Ok(Self {
             uid,
@@ -88,9 +84,9 @@ impl Host {
                 .collect(),
             home: home_of(&passwd, uid),
             mounts: parse_mountinfo(&read_bytes("/proc/self/mountinfo")?),
-            effective_caps: caps("CapEff:"),
-            bounding_caps: caps("CapBnd:"),
-            all_caps: u64::MAX >> (63 - last_cap),
+            effective_caps: capabilities(None).map_or(0, |sets| sets.effective.bits()),
+            bounding_caps,
+            all_caps,
             open_files: limit.maximum.unwrap_or(u64::MAX),
         })
     }
@@ -115,8 +111,18 @@ fn read_bytes(path: &'static str) -> Result<Vec<u8>, HostError> {
     std::fs::read(path).map_err(|source| HostError { path, source })
 }
 
-fn read(path: &'static str) -> Result<String, HostError> {
-    read_bytes(path).map(|b| String::from_utf8_lossy(&b).into_owned())
+/// Every capability that this kernel knows, and those in this thread's bounding set, as bits.
+fn bounding_caps() -> (u64, u64) {
+    let (mut known, mut bounding) = (0, 0);
+    for capability in (0..64).map(|n| CapabilitySet::from_bits_retain(1 << n)) {
+        // EINVAL for the first that the kernel does not know, `PR_CAPBSET_READ`.
+        let Ok(held) = capability_is_in_bounding_set(capability) else { break };
+        known |= capability.bits();
+        if held {
+            bounding |= capability.bits();
+        }
+    }
+    (known, bounding)
 }
 
 /// Fields of the lines of a file in the form of `passwd(5)` and `group(5)`.

@@ -11,6 +11,6 @@ mod enforcement;
 mod host;
 mod native;
 
-pub use enforcement::{Enforcement, Engine, Layer, Status};
+pub use enforcement::{Enforcement, Engine, Layer, PassedOver, Status};
 pub use host::{Host, HostError, MountEntry};
 pub use native::{Child, Error, Prepared, StageStatus, Stdio, prepare};

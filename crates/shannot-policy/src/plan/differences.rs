@@ -51,7 +51,7 @@ pub const DIFFERENCES: &[Difference] = &[
         id: "root-files",
         tiers: &[Tier::T1],
         view: Seen::Always,
-        what: "files that only root may read are refused (`lastb`, `dmesg` where restricted, `dmidecode`, mode 0600 logs)",
+        what: "files that only root may read are refused (`lastb`, `dmidecode`, `slabtop`, capabilities in `lspci -v`, mode 0600 logs)",
         why: "the box has no root; `root_reads = true` in a profile gives the reading back, hidden paths excepted",
     },
     Difference {
@@ -83,6 +83,13 @@ pub const DIFFERENCES: &[Difference] = &[
         why: "reading some devices changes them, and disks hold every secret",
     },
     Difference {
+        id: "temporary-files",
+        tiers: ALL,
+        view: Seen::Always,
+        what: "programs that must make a temporary file fail where the profile has no scratch directory (`apt list` on hosts that keep no package cache, `sort` of more than fits in memory)",
+        why: "nothing can be written, and a scratch directory would hide what the host has there",
+    },
+    Difference {
         id: "terminal",
         tiers: ALL,
         view: Seen::Always,
@@ -106,16 +113,9 @@ pub const DIFFERENCES: &[Difference] = &[
     Difference {
         id: "mount-table-of-children",
         tiers: MOUNTED,
-        view: Seen::HostProcesses,
+        view: Seen::Always,
         what: "programs started by a listed command see the box's mount table (`sh -c 'cat /proc/self/mountinfo'`)",
         why: "the host's table is bound over a stage's own /proc entries, which belong to that process",
-    },
-    Difference {
-        id: "mount-table",
-        tiers: MOUNTED,
-        view: Seen::OwnProcesses,
-        what: "`findmnt`, `mount`, `df` show the box's own mounts, read-only and with the hidden paths",
-        why: "a box with its own /proc has no view of the host's table",
     },
     Difference {
         id: "own-processes",
@@ -125,11 +125,25 @@ pub const DIFFERENCES: &[Difference] = &[
         why: "the profile asks for it",
     },
     Difference {
+        id: "process-numbers",
+        tiers: MOUNTED,
+        view: Seen::HostProcesses,
+        what: "`chrt -p`, `taskset -p`, `ionice -p`, `prlimit -p` find no other process, and at 1 the box's own first",
+        why: "calls that take a process number, as kill does, count in the box's own pid namespace",
+    },
+    Difference {
         id: "sockets-of-processes",
         tiers: ALL,
         view: Seen::HostProcesses,
         what: "`ss -p`, `lsof`, `fuser`, `lsns`, `pwdx`, the exe, cwd, root, fd and wchan of processes are missing",
         why: "the same permission opens their environment and memory",
+    },
+    Difference {
+        id: "socket-cgroups",
+        tiers: ALL,
+        view: Seen::NetworkTables,
+        what: "`ss -e` does not name the control group of a socket",
+        why: "it finds the name by a file handle, which would open files past every hidden path",
     },
     Difference {
         id: "kernel-log",

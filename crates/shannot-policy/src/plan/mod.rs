@@ -289,6 +289,8 @@ fn mounts(profile: &Profile, tier: Tier, hide: &[Hide]) -> Vec<Mount> {
     }
     let mut mounts = vec![Mount::ReadOnlyTree];
     mounts.extend(constant_paths(&HARMLESS_DEVICES).into_iter().map(Mount::Device));
+    // Whatever else is the box's own, `df` and `findmnt` answer for the host.
+    mounts.push(Mount::HostMountTable);
     if profile.view.processes == Processes::Own {
         mounts.push(Mount::OwnProc);
     }
@@ -296,9 +298,6 @@ fn mounts(profile: &Profile, tier: Tier, hide: &[Hide]) -> Vec<Mount> {
     mounts.extend(
         profile.paths.scratch.iter().map(|p| Mount::Scratch(p.clone(), profile.limits.scratch)),
     );
-    if profile.view.processes == Processes::Host {
-        mounts.push(Mount::HostMountTable);
-    }
     mounts
 }
 

@@ -56,7 +56,7 @@ const REFUSED: &[&str] = &[
 const REFUSED_PREFIXES: &[&str] =
     &["BASH_FUNC_", "DYLD_", "LD_", "LUA_", "MALLOC_", "NODE_", "PERL", "PYTHON", "RUBY", "ZDOT"];
 
-/// Pagers only show text; to none of them can be said to run nothing but by these values.
+/// Variables that name a pager. Only the values that mean no pager are accepted.
 const PAGERS: &[&str] = &["GIT_PAGER", "MANPAGER", "PAGER", "SYSTEMD_PAGER"];
 
 /// Checks one variable of `[env]`.

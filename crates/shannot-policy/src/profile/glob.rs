@@ -315,8 +315,16 @@ impl FromStr for PathPattern {
     }
 }
 
+/// `NAME_MAX`.
+const LONGEST_NAME: usize = 255;
+
 fn read_component(text: &str, source: &str) -> Result<Component, PatternError> {
     let shown = || source.to_owned();
+    let plain = !text.contains(['*', '?', '[', '\\', '{', '\0']);
+    if plain && !matches!(text, "" | "." | "..") && text.len() <= LONGEST_NAME {
+        // Nearly every component; a profile has hundreds, read at every start.
+        return Ok(Component::Literal(text.to_owned()));
+    }
     // A bracket that spans a `/` arrives here cut in two and is refused as not closed.
     let glob: Glob = text.parse().map_err(|error| match error {
         PatternError::Bracket(_) => PatternError::Bracket(shown()),
@@ -334,7 +342,7 @@ fn read_component(text: &str, source: &str) -> Result<Component, PatternError> {
     if text.replace("\\\\", "").replace("\\{", "").contains('{') {
         return Err(PatternError::Brace(shown()));
     }
-    if literal.as_ref().is_some_and(|l| l.len() > 255) {
+    if literal.as_ref().is_some_and(|l| l.len() > LONGEST_NAME) {
         return Err(PatternError::Component(shown()));
     }
     Ok(literal.map_or(Component::Glob(glob), Component::Literal))

@@ -117,13 +117,15 @@ impl Conversion {
         }
         self.read_commands(old.allowed_commands.as_deref().unwrap_or_default())?;
         for (at, bind) in old.binds.iter().flatten().enumerate() {
-            self.read_bind(at, bind)?;
+            self.read_bind(&format!("binds[{at}]"), "binds", bind)?;
         }
-        self.note(
-            "binds",
-            "what is bound can be read; password hashes, private keys and other credentials in it \
-             are hidden unless `paths.show` says otherwise",
-        );
+        if !self.new.read.is_empty() {
+            self.note(
+                "binds",
+                "what is bound can be read; password hashes, private keys and other credentials in it \
+                 are hidden unless `paths.show` says otherwise",
+            );
+        }
         for (at, path) in old.tmpfs_paths.iter().flatten().enumerate() {
             self.read_tmpfs(&format!("tmpfs_paths[{at}]"), "tmpfs_paths", path)?;
         }
@@ -206,14 +208,14 @@ impl Conversion {
         }
     }
 
-    fn read_bind(&mut self, at: usize, bind: &Bind) -> Result<(), ProfileError> {
-        let field = |part: &str| format!("binds[{at}].{part}");
-        let path = self.path(&field("source"), "binds", &bind.source)?;
-        let target = self.path(&field("target"), "binds", &bind.target)?;
+    fn read_bind(&mut self, of: &str, key: &str, bind: &Bind) -> Result<(), ProfileError> {
+        let field = |part: &str| format!("{of}.{part}");
+        let path = self.path(&field("source"), key, &bind.source)?;
+        let target = self.path(&field("target"), key, &bind.target)?;
         if target != path {
             return Err(self.refuse(
                 &field("target"),
-                "binds",
+                key,
                 format!("`{path}` would show at `{target}`, but a box shows the host's own tree"),
                 "name the same path in both, and use it in commands",
             ));
@@ -222,7 +224,7 @@ impl Conversion {
         if bind.read_only == Some(false) && !is_proc {
             return Err(self.refuse(
                 &field("read_only"),
-                "binds",
+                key,
                 format!("`{path}` would be writable; a box never writes to the host"),
                 "make it read-only; files that a command needs to write go to `tmpfs_paths`",
             ));
@@ -298,7 +300,7 @@ impl Conversion {
                         read_only: Some(true),
                         _create_target: None,
                     };
-                    self.read_bind(0, &bind)?;
+                    self.read_bind(FIELD, FIELD, &bind)?;
                 }
                 Switch::Note(argument, note) => self.note(FIELD, &format!("`{argument}` {note}")),
                 Switch::SetEnv(name, value) => self.read_variable(FIELD, &name, &value)?,
@@ -332,7 +334,8 @@ impl Conversion {
 impl New {
     fn to_toml(&self, name: &str) -> String {
         let mut out = String::new();
-        let _infallible = self.write_toml(name, &mut out);
+        // Writing to a string does not fail.
+        let _ = self.write_toml(name, &mut out);
         out
     }
 

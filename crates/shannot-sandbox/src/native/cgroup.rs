@@ -15,12 +15,30 @@ use crate::host::Host;
 #[derive(Debug)]
 pub(super) struct MemoryGroup {
     dir: PathBuf,
-    procs: File,
+    entry: File,
     version: Version,
 }
 
 /// How groups of runs are named, before the supervisor's process id.
 const PREFIX: &str = "shannot-";
+
+/// How a command joins its group. Not by a write to `cgroup.procs`: moving a whole process takes
+/// a lock of every process of the host, and a grace period of 10 ms and more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Join {
+    /// By writing `0` to this `tasks` file: a task that moves itself needs no lock (v1).
+    Tasks(RawFd),
+    /// By being cloned into this directory, `CLONE_INTO_CGROUP` (v2, Linux 5.7).
+    Into(RawFd),
+}
+
+impl Join {
+    pub(crate) const fn fd(self) -> RawFd {
+        match self {
+            Self::Tasks(fd) | Self::Into(fd) => fd,
+        }
+    }
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Version {
@@ -85,10 +103,13 @@ impl MemoryParent {
             // Without swap accounting the file is missing; the limit on memory itself holds.
             let swap_limit = if self.version == Version::V1 { limit.0 } else { 0 };
             let _ = write(&dir.join(swap), swap_limit);
-            File::options().write(true).open(dir.join("cgroup.procs"))
+            match self.version {
+                Version::V1 => File::options().write(true).open(dir.join("tasks")),
+                Version::V2 => File::open(&dir),
+            }
         };
         match made() {
-            Ok(procs) => Ok(MemoryGroup { dir, procs, version: self.version }),
+            Ok(entry) => Ok(MemoryGroup { dir, entry, version: self.version }),
             Err(e) => {
                 // Nothing has joined it, so removing works; if not, the first error says more.
                 let _ = fs::remove_dir(&dir);
@@ -99,9 +120,13 @@ impl MemoryParent {
 }
 
 impl MemoryGroup {
-    /// Where a process joins by writing `0`.
-    pub(super) fn procs(&self) -> RawFd {
-        self.procs.as_raw_fd()
+    /// How a command joins.
+    pub(super) fn join(&self) -> Join {
+        let fd = self.entry.as_raw_fd();
+        match self.version {
+            Version::V1 => Join::Tasks(fd),
+            Version::V2 => Join::Into(fd),
+        }
     }
 
     /// How many processes the kernel has killed for the limit.

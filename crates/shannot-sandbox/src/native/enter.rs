@@ -14,7 +14,10 @@ use std::ffi::CStr;
 use std::os::fd::AsRawFd;
 
 use super::init;
-use super::spec::{MaskKind, MountStep, RunSpec, StageSpec};
+use shannot_policy::MOST_STAGES;
+
+use super::cgroup::Join;
+use super::spec::{MOUNT_TABLE, MaskKind, MountStep, RunSpec, StageSpec};
 use super::step::{Record, Step};
 use super::sys::{self, Errno, Fd, Sys};
 
@@ -51,6 +54,11 @@ pub(super) extern "C" fn box_main(run: &RunSpec) -> ! {
     // What the parent's other threads and other runs have open must not stay open here: a pipe
     // of another run would never end, a caller's file would be held.
     close_all_but(&run.keep);
+    // Otherwise what is opened below would get the numbers that a command's standard streams are
+    // about to take.
+    for standard in 0..=2 {
+        report.need(Step::Descriptors, sys::dup3(run.status, standard, libc::O_CLOEXEC));
+    }
     report.need(Step::Session, sys::setsid());
     let prepared = &*run.prepared;
     if let Some(map) = &prepared.user_map {
@@ -58,7 +66,14 @@ pub(super) extern "C" fn box_main(run: &RunSpec) -> ! {
         report.need(Step::UserMap, write_file(c"/proc/self/uid_map", &map.uid));
         report.need(Step::UserMap, write_file(c"/proc/self/gid_map", &map.gid));
     }
-    make_mounts(&prepared.mounts, &report);
+    if let Some(pid_max) = prepared.host_pids.as_ref().and_then(|p| p.pid_max.as_ref()) {
+        // This namespace's own, from here on. Refused where /proc/sys is read-only already, as in
+        // containers: columns get wider, and that is all.
+        let _ = write_file(c"/proc/sys/kernel/pid_max", pid_max);
+    }
+    let mut tables: MountTables = [[-1; MOUNT_TABLE.len()]; MOST_STAGES];
+    let stages = prepared.stages.len();
+    make_mounts(&prepared.mounts, tables.iter_mut().take(stages), &report);
     for path in &prepared.scratch_rules {
         let dir = report.need(Step::LandlockRule, sys::open(path, libc::O_PATH | libc::O_CLOEXEC));
         let allowed = sys::landlock_allow(run.ruleset, dir, prepared.scratch_access);
@@ -70,7 +85,7 @@ pub(super) extern "C" fn box_main(run: &RunSpec) -> ! {
         report.need(Step::Landlock, sys::landlock_restrict_self(domain.as_raw_fd()));
         report.need(Step::Subreaper, sys::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0));
     }
-    init::run(run, &report)
+    init::run(run, &tables, &report)
 }
 
 /// One command of the box, or of tier L without an init. Never returns.
@@ -79,7 +94,7 @@ pub(super) extern "C" fn stage_main(call: &StageCall) -> ! {
     let stage = call.stage;
     let report = Reporter::new(run.status, call.index);
     let prepared = &*run.prepared;
-    if let Some(group) = run.cgroup_procs {
+    if let Some(Join::Tasks(group)) = run.cgroup {
         report.need(Step::Cgroup, sys::write(group, b"0"));
     }
     if let Some(io) = run.stage_io.get(usize::from(call.index)) {
@@ -87,9 +102,8 @@ pub(super) extern "C" fn stage_main(call: &StageCall) -> ! {
             report.need(Step::Stdio, sys::dup3(fd, standard, 0));
         }
     }
-    for (host, own) in &prepared.mount_table {
-        let bound = sys::mount(host, own, None, libc::MS_BIND, None);
-        report.need(Step::HostMountTable, bound);
+    for (mount, (_, own)) in call.mount_table.iter().zip(MOUNT_TABLE) {
+        report.need(Step::HostMountTable, sys::attach(*mount, own));
     }
     open_program(stage, &report);
     take_identity(run, &report);
@@ -102,7 +116,6 @@ pub(super) extern "C" fn stage_main(call: &StageCall) -> ! {
     if let Some(parent) = call.die_with {
         // After the change of uid, which clears it. A parent that died before this line cannot
         // send the signal any more.
-        #[expect(clippy::cast_sign_loss, reason = "SIGKILL is 9")]
         let signal = libc::SIGKILL as usize;
         report.need(Step::ParentDeath, sys::prctl(libc::PR_SET_PDEATHSIG, signal, 0));
         if sys::parent() != parent {
@@ -115,8 +128,9 @@ pub(super) extern "C" fn stage_main(call: &StageCall) -> ! {
     }
     let cloexec = libc::CLOSE_RANGE_CLOEXEC;
     report.need(Step::Descriptors, sys::close_range(3, u32::MAX, cloexec));
-    // Rust ignores SIGPIPE, and a caller may ignore others; a command expects the defaults. A
-    // signal the kernel reserves answers EINVAL, which is as good.
+    // Rust ignores SIGPIPE, and a caller may ignore others; a command expects the defaults. The
+    // clone has reset handlers, but not what is ignored. SIGKILL and SIGSTOP answer EINVAL, which
+    // is as good.
     for signal in 1..=64 {
         let _ = sys::default_action(signal);
     }
@@ -135,6 +149,9 @@ pub(super) struct StageCall<'a> {
     pub(super) run: &'a RunSpec,
     pub(super) stage: &'a StageSpec,
     pub(super) index: u8,
+    /// Detached mounts of the host's mount table, one for each of [`MOUNT_TABLE`]; empty where
+    /// the mounts are the host's own.
+    pub(super) mount_table: &'a [Fd],
     /// The parent whose end must end this process, where no init sees to it.
     pub(super) die_with: Option<i32>,
 }
@@ -159,9 +176,16 @@ fn write_file(path: &CStr, bytes: &[u8]) -> Sys {
     written.map(drop)
 }
 
+/// The detached mounts of the host's mount table for each stage.
+pub(super) type MountTables = [[Fd; MOUNT_TABLE.len()]; MOST_STAGES];
+
 /// Makes the mount tree of the box.
-fn make_mounts(steps: &[MountStep], report: &Reporter) {
-    let mut masks = Masks { fs: None };
+fn make_mounts<'a>(
+    steps: &[MountStep],
+    mut tables: impl Iterator<Item = &'a mut [Fd; MOUNT_TABLE.len()]>,
+    report: &Reporter,
+) {
+    let mut masks = Masks { dir: -1, file: -1 };
     for step in steps {
         match step {
             MountStep::ReadOnlyTree => {
@@ -177,11 +201,22 @@ fn make_mounts(steps: &[MountStep], report: &Reporter) {
                 let set = sys::mount_setattr(libc::AT_FDCWD, c"/", libc::AT_RECURSIVE, &attr);
                 report.need(Step::ReadOnlyTree, set);
             }
+            MountStep::HostMountTable(sources) => {
+                // After the tree is read-only, so that these are too; before an own /proc covers
+                // the sources. One for each stage: a detached mount can be attached once.
+                for (mount, source) in tables.by_ref().flat_map(|t| t.iter_mut().zip(sources)) {
+                    let copy = sys::open_tree_clone(libc::AT_FDCWD, source, 0);
+                    *mount = report.need(Step::HostMountTable, copy);
+                }
+            }
             MountStep::Device(path) => report.need(Step::Device, allow_device(path)),
             MountStep::OwnProc => {
                 let flags = libc::MS_RDONLY | libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
                 let done = sys::mount(c"proc", c"/proc", Some(c"proc"), flags, None);
                 report.need(Step::OwnProc, done);
+            }
+            MountStep::MaskSource(at) => {
+                masks = report.need(Step::Hide, Masks::new(at.as_deref()));
             }
             MountStep::Mask(path, kind) => report.need(Step::Hide, masks.cover(path, *kind)),
             MountStep::Scratch { path, options } => {
@@ -214,36 +249,61 @@ fn allow_device(path: &CStr) -> Sys {
 /// The empty file and the empty directory that hidden paths show: of one tmpfs, read-only, mode
 /// 000. Not `/dev/null`, which a program would take for a device and, under `nodev`, could not
 /// read.
-struct Masks {
-    fs: Option<MaskMounts>,
-}
-
 #[derive(Clone, Copy)]
-struct MaskMounts {
+struct Masks {
     dir: Fd,
     file: Fd,
 }
 
 impl Masks {
-    fn cover(&mut self, path: &CStr, kind: MaskKind) -> Sys {
-        let mounts = match self.fs {
-            Some(mounts) => mounts,
-            None => *self.fs.insert(MaskMounts::new()?),
+    /// Mounts the tmpfs on the hidden directory `at` or, where no directory is hidden, for the
+    /// moment on /proc, which nobody needs yet: only a mount that is attached somewhere can be
+    /// copied (before Linux 6.15). Detaching costs a grace period, so it is not the rule.
+    fn new(at: Option<&CStr>) -> Sys<Self> {
+        let target = at.unwrap_or(c"/proc");
+        let flags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
+        let options = c"size=4096,nr_inodes=4,mode=0";
+        sys::mount(c"tmpfs", target, Some(c"tmpfs"), flags, Some(options))?;
+        let root = sys::open(target, libc::O_PATH | libc::O_CLOEXEC)?;
+        sys::make_file(root, c"hidden", 0)?;
+        let attr = libc::mount_attr {
+            attr_set: libc::MOUNT_ATTR_RDONLY,
+            attr_clr: 0,
+            propagation: 0,
+            userns_fd: 0,
         };
+        sys::mount_setattr(root, c"", libc::AT_EMPTY_PATH, &attr)?;
+        let dir = sys::open_tree_clone(root, c"", libc::AT_EMPTY_PATH)?;
+        let file = sys::open_tree_clone(root, c"hidden", 0)?;
+        sys::close(root);
+        if at.is_none() {
+            sys::detach(target)?;
+        }
+        Ok(Self { dir, file })
+    }
+
+    fn cover(self, path: &CStr, kind: MaskKind) -> Sys {
         let (first, second) = match kind {
-            MaskKind::Dir => (mounts.dir, mounts.file),
-            MaskKind::File => (mounts.file, mounts.dir),
+            MaskKind::Dir => (self.dir, self.file),
+            MaskKind::File => (self.file, self.dir),
         };
-        match mounts.put(first, path) {
+        match Self::put(first, path) {
             // Gone since the box was prepared: there is nothing left to hide.
             Err(Errno(libc::ENOENT)) => Ok(()),
             // Closed to this user, who has more rights here than the commands will have. Looked
             // at again, for a security module may answer the same of the mount.
             Err(Errno(libc::EACCES)) if is_closed(path) => Ok(()),
             // Mount points are not looked at before, so their kind was a guess.
-            Err(Errno(libc::ENOTDIR | libc::EINVAL)) => mounts.put(second, path),
+            Err(Errno(libc::ENOTDIR | libc::EINVAL)) => Self::put(second, path),
             other => other,
         }
+    }
+
+    fn put(source: Fd, path: &CStr) -> Sys {
+        let copy = sys::open_tree_clone(source, c"", libc::AT_EMPTY_PATH)?;
+        let attached = sys::attach(copy, path);
+        sys::close(copy);
+        attached
     }
 }
 
@@ -256,36 +316,6 @@ fn is_closed(path: &CStr) -> bool {
             sys::close(fd);
             false
         }
-    }
-}
-
-impl MaskMounts {
-    fn put(self, source: Fd, path: &CStr) -> Sys {
-        let copy = sys::open_tree_clone(source, c"", libc::AT_EMPTY_PATH)?;
-        let attached = sys::attach(copy, path);
-        sys::close(copy);
-        attached
-    }
-
-    fn new() -> Sys<Self> {
-        let options = [(c"size", c"4096"), (c"nr_inodes", c"4"), (c"mode", c"0")];
-        let attrs = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOEXEC;
-        #[expect(clippy::cast_possible_truncation, reason = "mount attributes fit 32 bits")]
-        let fs = sys::new_filesystem(c"tmpfs", &options, attrs as u32)?;
-        sys::make_file(fs, c"hidden", 0)?;
-        let attr = libc::mount_attr {
-            attr_set: libc::MOUNT_ATTR_RDONLY,
-            attr_clr: 0,
-            propagation: 0,
-            userns_fd: 0,
-        };
-        sys::mount_setattr(fs, c"", libc::AT_EMPTY_PATH, &attr)?;
-        // Before Linux 6.15 only a mount that is attached somewhere can be copied.
-        sys::attach(fs, c"/proc")?;
-        let dir = sys::open_tree_clone(fs, c"", libc::AT_EMPTY_PATH)?;
-        let file = sys::open_tree_clone(fs, c"hidden", 0)?;
-        sys::detach(c"/proc")?;
-        Ok(Self { dir, file })
     }
 }
 

@@ -6,6 +6,7 @@ use shannot_policy::profile::Tier;
 
 use super::step::Step;
 use super::sys::Errno;
+use crate::enforcement::PassedOver;
 
 /// Why a box could not be made or a command not be started. Nothing has run.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +88,16 @@ impl Error {
             (Step::Cwd, _) => Self::Cwd { path: cwd.to_owned(), source },
             _ => Self::Tier { tier, step: step.describe(), source },
         }
+    }
+
+    /// The tier that could not be had, when that is what went wrong.
+    pub fn passed_over(&self) -> Option<PassedOver> {
+        let (Self::Tier { tier, .. } | Self::Lacks { tier, .. }) = self else { return None };
+        let mut why = self.to_string();
+        if let Some(source) = std::error::Error::source(self) {
+            why = format!("{why}: {source}");
+        }
+        Some(PassedOver { tier: *tier, why })
     }
 
     /// Whether another tier could still serve.

@@ -25,6 +25,8 @@ use crate::host::{Host, MountEntry, records};
 pub(super) struct Hidden {
     pub(super) path: PathBuf,
     pub(super) kind: MaskKind,
+    /// Whether it was looked at, so that it is surely there and of that kind.
+    pub(super) seen: bool,
 }
 
 /// Finds what is hidden on this host; what lies below another hidden directory is left out.
@@ -79,7 +81,8 @@ fn aliases(hidden: &Hidden, mounts: &[MountEntry]) -> Vec<Hidden> {
         };
         (place != hidden.path && place != Path::new("/")).then_some(place)
     });
-    places.map(|path| Hidden { path, kind: hidden.kind }).collect()
+    // Not looked at: another mount may lie on top.
+    places.map(|path| Hidden { path, kind: hidden.kind, seen: false }).collect()
 }
 
 /// Every home but that of the user who runs; for root, which owns the box's supervisor but not
@@ -102,7 +105,8 @@ fn other_homes(host: &Host, found: &mut BTreeSet<Hidden>) {
     for path in homes.into_iter().map(|path| real_home(path, host)) {
         // A home above our own cannot be hidden without hiding ours.
         if own.is_none_or(|own| !own.starts_with(&path)) {
-            found.insert(Hidden { path, kind: MaskKind::Dir });
+            let seen = path.symlink_metadata().is_ok_and(|m| m.is_dir());
+            found.insert(Hidden { path, kind: MaskKind::Dir, seen });
         }
     }
 }
@@ -121,7 +125,11 @@ fn mounts(host: &Host, wanted: fn(&str) -> bool, found: &mut BTreeSet<Hidden>) {
         if wanted(&mount.fstype) && mount.mount_point != Path::new("/") {
             // Not looked at: a look may hang or trigger the mount. A wrong guess is corrected
             // when it is covered.
-            found.insert(Hidden { path: mount.mount_point.clone(), kind: MaskKind::Dir });
+            found.insert(Hidden {
+                path: mount.mount_point.clone(),
+                kind: MaskKind::Dir,
+                seen: false,
+            });
         }
     }
 }
@@ -201,5 +209,5 @@ fn real(path: &Path) -> io::Result<Option<Hidden>> {
     if path == Path::new("/") {
         return Err(io::Error::other("it leads to `/`"));
     }
-    Ok(Some(Hidden { path, kind }))
+    Ok(Some(Hidden { path, kind, seen: true }))
 }

@@ -6,10 +6,11 @@
 //! [`super::enter`] hold.
 
 use std::mem::MaybeUninit;
+use std::sync::atomic::Ordering;
 
 use shannot_policy::MOST_STAGES;
 
-use super::enter::{Reporter, StageCall};
+use super::enter::{MountTables, Reporter, StageCall};
 use super::spec::RunSpec;
 use super::step::{Record, Step};
 use super::sys::{self, Errno};
@@ -21,27 +22,31 @@ const CAP_KILL_BIT: u64 = 1 << 5;
 type Pids = [i32; MOST_STAGES];
 
 /// Starts the commands and sees them to their end. Signals stay blocked; they are read.
-pub(super) fn run(run: &RunSpec, report: &Reporter) -> ! {
+pub(super) fn run(run: &RunSpec, tables: &MountTables, report: &Reporter) -> ! {
     let mut pids: Pids = [0; MOST_STAGES];
     let mut stack = [MaybeUninit::<u128>::uninit(); 2048];
     let stages = run.prepared.stages.iter().zip(0u8..);
-    for (pid, (stage, index)) in pids.iter_mut().zip(stages) {
-        let call = StageCall { run, stage, index, die_with: None };
-        *pid = report.need(Step::StartStage, sys::start_stage(&call, &mut stack));
+    // In tier L the mounts are the host's own, and so is the table.
+    let in_pid_namespace = run.prepared.init_domain.is_none();
+    for ((pid, (stage, index)), table) in pids.iter_mut().zip(stages).zip(tables) {
+        let mount_table: &[sys::Fd] = if in_pid_namespace { table } else { &[] };
+        let call = StageCall { run, stage, index, mount_table, die_with: None };
+        *pid = report.need(Step::StartStage, start(&call, &mut stack));
     }
     let ended = report.need(Step::Signals, sys::signalfd(SIGCHLD_BIT));
-    let mut keep = [run.control, run.status, ended];
+    // Always there for a first process.
+    let control = run.control.unwrap_or(-1);
+    let mut keep = [control, run.status, ended];
     keep.sort_unstable();
     // The commands have their own copies of all else.
     super::enter::close_all_but(&keep);
-    let in_pid_namespace = run.prepared.init_domain.is_none();
     if in_pid_namespace {
         // All that is still needed is to signal commands that have another uid.
         let keep = if run.prepared.identity.unused.is_some() { CAP_KILL_BIT } else { 0 };
         report.need(Step::Capabilities, sys::capset(keep, 0));
     }
     let _ = sys::write(run.status, &Record::Started.to_bytes());
-    serve(run, &mut pids, ended);
+    serve(run, &mut pids, control, ended);
     if !in_pid_namespace {
         end_all();
     }
@@ -49,15 +54,39 @@ pub(super) fn run(run: &RunSpec, report: &Reporter) -> ! {
     sys::exit(0)
 }
 
+/// Starts a command. Where the box shows the host's `/proc`, the command's process id in the box
+/// is, if the kernel lets us choose, the one that it has there: `pgrep` and `pidof` leave out the
+/// process whose id is their own, which would otherwise be one of the host's first processes.
+fn start(call: &StageCall, stack: &mut [MaybeUninit<u128>]) -> sys::Sys<i32> {
+    /// Ids above that of this process are free but for a few.
+    const TRIES: i32 = 256;
+    let own = call.run.init_pid.load(Ordering::Acquire);
+    if call.run.prepared.host_pids.is_some() {
+        for id in (1..=TRIES).map(|n| own.saturating_add(n)) {
+            match sys::start_stage(call, &[id, id], stack) {
+                Err(Errno(libc::EEXIST)) => {}
+                Err(Errno(libc::EPERM | libc::EINVAL)) => break,
+                other => return other,
+            }
+        }
+        // Over the host's ids a user has no power. This process's own id belongs to nobody else.
+        match sys::start_stage(call, &[own], stack) {
+            Err(Errno(libc::EEXIST | libc::EPERM | libc::EINVAL)) => {}
+            other => return other,
+        }
+    }
+    sys::start_stage(call, &[], stack)
+}
+
 /// Passes signals on and reaps until every command has ended or the supervisor has gone.
-fn serve(run: &RunSpec, pids: &mut Pids, ended: sys::Fd) {
+fn serve(run: &RunSpec, pids: &mut Pids, orders: sys::Fd, ended: sys::Fd) {
     loop {
         // First, for a command that ended before the signal descriptor was there.
         if reap_all(run, pids) {
             return;
         }
         let wait = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
-        let mut fds = [wait(run.control), wait(ended)];
+        let mut fds = [wait(orders), wait(ended)];
         if sys::poll(&mut fds).is_err() {
             continue;
         }
@@ -69,7 +98,7 @@ fn serve(run: &RunSpec, pids: &mut Pids, ended: sys::Fd) {
         }
         if control.revents != 0 {
             let mut signals = [0u8; 16];
-            match sys::read(run.control, &mut signals) {
+            match sys::read(orders, &mut signals) {
                 Ok(0) => return,
                 Ok(n) => signals.iter().take(n).for_each(|s| signal_all(pids, i32::from(*s))),
                 Err(Errno(libc::EINTR | libc::EAGAIN)) => {}

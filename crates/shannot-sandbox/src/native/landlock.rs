@@ -78,7 +78,9 @@ pub(super) fn executables(abi: u32, files: &BTreeSet<PathBuf>) -> Result<OwnedFd
     let attr = RulesetAttr { handled_access_fs: EXECUTE, ..RulesetAttr::default() };
     let set = create(abi, &attr)?;
     for file in files {
-        if let Some(fd) = open_path(file) {
+        // Following links, as execve(2) will.
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        if let Ok(fd) = rustix::fs::open(file, flags, Mode::empty()) {
             allow(&set, fd.as_fd(), EXECUTE)?;
         }
     }

@@ -3,6 +3,7 @@
 //! [`prepare()`] does all that can fail early. [`Prepared::start`] clones; the child's steps, in
 //! order, are in [`enter`], and its first process goes on as [`init`].
 
+mod abi;
 mod cgroup;
 mod enter;
 mod error;

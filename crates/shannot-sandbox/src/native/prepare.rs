@@ -11,7 +11,7 @@ use rustix::process::{Resource, getrlimit};
 use shannot_policy::Plan;
 use shannot_policy::plan::seccomp::{Exec, Filter};
 use shannot_policy::plan::{HARMLESS_DEVICES, Hide, Identity, Mount, Namespace, Reads};
-use shannot_policy::profile::Tier;
+use shannot_policy::profile::{Processes, Tier};
 use shannot_policy::types::AbsPath;
 
 use super::cgroup::MemoryParent;
@@ -20,7 +20,10 @@ use super::hides::{self, Hidden};
 use super::landlock::{self, Rule};
 use super::program::{self, Resolved};
 use super::report;
-use super::spec::{BoxSpec, IdentitySpec, MountStep, ProgramSpec, Rlimit, StageSpec, UserMap};
+use super::spec::{
+    BoxSpec, HostPids, IdentitySpec, MOUNT_TABLE, MaskKind, MountStep, ProgramSpec, Rlimit,
+    StageSpec, UserMap,
+};
 use super::sys::StringArray;
 use crate::enforcement::{Enforcement, Engine};
 use crate::host::Host;
@@ -36,14 +39,22 @@ const CAP_SYS_ADMIN: u64 = 1 << 21;
 pub struct Prepared {
     pub(super) spec: Arc<BoxSpec>,
     pub(super) tier: Tier,
-    /// Whether a first process of the box's own starts the commands.
-    pub(super) init: bool,
+    pub(super) starts: Starts,
     pub(super) rules: RunRules,
     pub(super) memory: Option<MemoryParent>,
     pub(super) memory_limit: shannot_policy::types::ByteSize,
     pub(super) enforcement: Enforcement,
     pub(super) hidden: Vec<PathBuf>,
     pub(super) programs: Vec<String>,
+}
+
+/// Whose children the commands are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Starts {
+    /// A first process of the box starts and reaps them.
+    Box,
+    /// They are this process's own: in tier L, where they cannot have children themselves.
+    Direct,
 }
 
 /// The Landlock rules of a run.
@@ -77,14 +88,22 @@ pub fn prepare(plan: &Plan, host: &Host) -> Result<Prepared, Error> {
     } else {
         RunRules::Each { abi, reads, rules }
     };
-    let init = plan.tier != Tier::L
-        || plan.stages.iter().any(|s| s.filter.forks)
-        || resolved.iter().any(|r| program::has_capabilities(&r.path));
+    let in_tier_l = plan.tier == Tier::L;
+    let forks = plan.stages.iter().any(|s| s.filter.forks);
+    let starts = if in_tier_l
+        && !forks
+        && !resolved.iter().any(|r| program::has_capabilities(&r.path))
+    {
+        Starts::Direct
+    } else {
+        Starts::Box
+    };
     let memory = MemoryParent::find(host);
     let enforcement = Enforcement {
         engine: Engine::Native,
         tier: plan.tier,
         layers: report::layers(plan, host, &hidden, memory.as_ref()),
+        passed_over: Vec::new(),
     };
     let spec = BoxSpec {
         namespaces: plan.namespaces.iter().map(|n| clone_flag(*n)).fold(0, |all, f| all | f),
@@ -92,12 +111,15 @@ pub fn prepare(plan: &Plan, host: &Host) -> Result<Prepared, Error> {
             uid: format!("{0} {0} 1", host.uid).into_bytes(),
             gid: format!("{0} {0} 1", host.gid).into_bytes(),
         }),
+        host_pids: (plan.namespaces.contains(&Namespace::Pid) && plan.processes == Processes::Host)
+            .then(|| HostPids { pid_max: pid_max(host) }),
         mounts: mount_steps(plan, &hidden),
         scratch_rules: scratch,
         scratch_access: landlock::scratch_access(abi, reads),
-        init_domain: (plan.tier == Tier::L && init).then(|| landlock::domain(abi)).transpose()?,
+        init_domain: (in_tier_l && starts == Starts::Box)
+            .then(|| landlock::domain(abi))
+            .transpose()?,
         identity: identity(plan, host),
-        mount_table: mount_table(plan),
         cwd: c_abs(&plan.cwd),
         rlimits: rlimits(plan, memory.is_none()),
         env: StringArray::new(
@@ -114,7 +136,7 @@ pub fn prepare(plan: &Plan, host: &Host) -> Result<Prepared, Error> {
             .collect(),
         spec: Arc::new(spec),
         tier: plan.tier,
-        init,
+        starts,
         rules,
         memory,
         memory_limit: plan.limits.memory,
@@ -256,14 +278,14 @@ fn read_rules(plan: &Plan, hidden: &[Hidden]) -> (u64, Vec<Rule>) {
 
 fn mount_steps(plan: &Plan, hidden: &[Hidden]) -> Vec<MountStep> {
     let mut steps = Vec::new();
-    let mut masks = Some(hidden);
+    let mut unmasked = Some(hidden);
     for mount in &plan.mounts {
         match mount {
             Mount::ReadOnlyTree => steps.push(MountStep::ReadOnlyTree),
             Mount::Device(path) => steps.push(MountStep::Device(c_abs(path))),
             Mount::OwnProc => steps.push(MountStep::OwnProc),
             // All of them at the place of the first: they do not depend on each other.
-            Mount::Hide(_) => steps.extend(masks.take().into_iter().flatten().map(mask)),
+            Mount::Hide(_) => steps.extend(unmasked.take().into_iter().flat_map(masks)),
             Mount::Scratch(path, size) => {
                 let options = format!("size={},nr_inodes=65536,mode=1777", size.0);
                 steps.push(MountStep::Scratch {
@@ -271,32 +293,36 @@ fn mount_steps(plan: &Plan, hidden: &[Hidden]) -> Vec<MountStep> {
                     options: CString::new(options).unwrap_or_default(),
                 });
             }
-            // A stage does this for itself; see `mount_table`.
-            Mount::HostMountTable => {}
+            Mount::HostMountTable => steps.push(MountStep::HostMountTable(mount_table())),
         }
     }
     steps
 }
 
-fn mask(hidden: &Hidden) -> MountStep {
-    let path = CString::new(hidden.path.as_os_str().as_bytes()).unwrap_or_default();
-    MountStep::Mask(path, hidden.kind)
+/// The steps that cover what is hidden. One directory is covered by what the others get copies of.
+fn masks(hidden: &[Hidden]) -> Vec<MountStep> {
+    if hidden.is_empty() {
+        return Vec::new();
+    }
+    let path = |h: &Hidden| CString::new(h.path.as_os_str().as_bytes()).unwrap_or_default();
+    let first = hidden.iter().find(|h| h.kind == MaskKind::Dir && h.seen);
+    let rest = hidden.iter().filter(|h| Some(*h) != first);
+    std::iter::once(MountStep::MaskSource(first.map(path)))
+        .chain(rest.map(|h| MountStep::Mask(path(h), h.kind)))
+        .collect()
 }
 
 /// This process stays in the host's mount namespace, so its table is the host's, live.
-fn mount_table(plan: &Plan) -> Vec<(CString, CString)> {
-    if !plan.mounts.contains(&Mount::HostMountTable) {
-        return Vec::new();
-    }
+fn mount_table() -> [CString; MOUNT_TABLE.len()] {
     let pid = std::process::id();
-    ["mountinfo", "mounts", "mountstats"]
-        .into_iter()
-        .filter_map(|file| {
-            let host = CString::new(format!("/proc/{pid}/{file}")).ok()?;
-            let own = CString::new(format!("/proc/self/{file}")).ok()?;
-            Some((host, own))
-        })
-        .collect()
+    MOUNT_TABLE.map(|(file, _)| CString::new(format!("/proc/{pid}/{file}")).unwrap_or_default())
+}
+
+/// Before Linux 6.14 there is one `pid_max` for the whole machine, which no box may write.
+fn pid_max(host: &Host) -> Option<Vec<u8>> {
+    let mut numbers = host.kernel.split('.').map_while(|n| n.parse::<u32>().ok());
+    let version = (numbers.next()?, numbers.next()?);
+    (version >= (6, 14)).then(|| std::fs::read("/proc/sys/kernel/pid_max").ok()).flatten()
 }
 
 fn identity(plan: &Plan, host: &Host) -> IdentitySpec {
@@ -372,7 +398,7 @@ fn stages(
             let exec_ruleset = if stage.spawns.is_empty() {
                 None
             } else {
-                let mut files = resolved.files.clone();
+                let mut files = resolved.executables();
                 files.extend(stage.spawns.iter().flat_map(|p| program::files_of(p, search)));
                 Some(landlock::executables(plan.landlock.abi, &files)?)
             };

@@ -21,9 +21,15 @@ pub(super) struct Resolved {
     pub(super) path: PathBuf,
     /// All its words, `argv[0]` first.
     pub(super) argv: Vec<CString>,
-    /// Every file that `execve(2)` opens to run it: itself and its loader, and for a script the
-    /// script.
-    pub(super) files: BTreeSet<PathBuf>,
+    /// The file, and for a script the script and its interpreters.
+    files: BTreeSet<PathBuf>,
+}
+
+impl Resolved {
+    /// Every file that `execve(2)` opens to run it: the above and their loaders.
+    pub(super) fn executables(&self) -> BTreeSet<PathBuf> {
+        self.files.iter().cloned().chain(self.files.iter().filter_map(|f| loader(f))).collect()
+    }
 }
 
 /// Scripts whose interpreter is a script, and so on: the kernel's own limit is 5.
@@ -38,7 +44,6 @@ pub(super) fn resolve(stage: &Stage, search: &str) -> Result<Resolved, Error> {
     let mut files = BTreeSet::from([path.clone()]);
     for _ in 0..MOST_INTERPRETERS {
         let Some(interpreter) = interpreter(&path, &shown, search)? else {
-            files.extend(loader(&path));
             let argv = words
                 .into_iter()
                 .map(|w| CString::new(w.into_vec()))
@@ -83,10 +88,9 @@ fn find(program: &Program, search: &str) -> Result<PathBuf, Error> {
     };
     let mut seen = None;
     for candidate in candidates {
-        let Ok(real) = std::fs::canonicalize(&candidate) else { continue };
-        let Ok(meta) = std::fs::metadata(&real) else { continue };
+        let Ok(meta) = std::fs::metadata(&candidate) else { continue };
         if meta.is_file() && meta.permissions().mode() & 0o111 != 0 {
-            return Ok(real);
+            return Ok(candidate);
         }
         seen =
             Some(if meta.is_dir() { "it is a directory" } else { "it has no execute permission" });
@@ -178,7 +182,7 @@ fn loader(path: &Path) -> Option<PathBuf> {
             let mut name = vec![0u8; size];
             file.read_exact_at(&mut name, u64_at(&segment, 8)?).ok()?;
             name.truncate(name.iter().position(|b| *b == 0)?);
-            return std::fs::canonicalize(OsStr::from_bytes(&name)).ok();
+            return Some(PathBuf::from(OsStr::from_bytes(&name)));
         }
     }
     None

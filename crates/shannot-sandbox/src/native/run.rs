@@ -9,11 +9,11 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-use super::cgroup::MemoryGroup;
+use super::cgroup::{Join, MemoryGroup};
 use super::enter::StageCall;
 use super::error::Error;
 use super::landlock;
-use super::prepare::{Prepared, RunRules};
+use super::prepare::{Prepared, RunRules, Starts};
 use super::spec::{RunSpec, StageIo};
 use super::step::{Record, Step};
 use super::sys::{self, BoxProcess, Errno, Fd, SignalMask};
@@ -90,7 +90,7 @@ impl Prepared {
     /// Nothing has been executed, or it has been ended again: the tier could not be had, a
     /// program was not found in the box or could not be executed.
     pub fn start(&self, stdio: Stdio) -> Result<Child, Error> {
-        let pipes = Pipes::new(stdio, self.spec.stages.len())?;
+        let pipes = Pipes::new(stdio, self.spec.stages.len(), self.starts)?;
         let own_ruleset;
         let ruleset = match &self.rules {
             RunRules::Shared(ruleset) => ruleset,
@@ -105,15 +105,17 @@ impl Prepared {
             prepared: Arc::clone(&self.spec),
             init_pid: AtomicI32::new(0),
             status: pipes.status.1.as_raw_fd(),
-            control: pipes.control.0.as_raw_fd(),
+            control: pipes.control.as_ref().map(|(read, _)| read.as_raw_fd()),
             ruleset: ruleset.as_raw_fd(),
-            cgroup_procs: group.as_ref().map(MemoryGroup::procs),
+            cgroup: group.as_ref().map(MemoryGroup::join),
             stage_io: pipes.stage_io(),
             keep: Vec::new(),
         };
         run.keep = run.descriptors();
-        let started =
-            if self.init { self.start_box(run, pipes) } else { self.start_direct(&run, pipes) };
+        let started = match self.starts {
+            Starts::Box => self.start_box(run, pipes),
+            Starts::Direct => self.start_direct(&run, pipes),
+        };
         started.map(|kind| Child { kind, statuses: vec![None; self.spec.stages.len()], group })
     }
 
@@ -124,7 +126,7 @@ impl Prepared {
         let (control, status) = pipes.parent_ends();
         let mut kind = Kind::Box {
             process,
-            control: Some(control),
+            control,
             status,
             namespaced: self.spec.init_domain.is_none(),
             reaped: false,
@@ -153,8 +155,8 @@ impl Prepared {
         let mut children = Vec::with_capacity(self.spec.stages.len());
         let own = rustix::process::getpid().as_raw_nonzero().get();
         for (stage, index) in self.spec.stages.iter().zip(0u8..) {
-            let call = StageCall { run, stage, index, die_with: Some(own) };
-            let pid = blocked(|| sys::start_stage(&call, &mut stack))
+            let call = StageCall { run, stage, index, mount_table: &[], die_with: Some(own) };
+            let pid = blocked(|| sys::start_stage(&call, &[], &mut stack))
                 .map_err(|e| self.failed(index, Step::StartStage, e))?;
             let pidfd = Pid::from_raw(pid).ok_or(rustix::io::Errno::SRCH);
             let pidfd = pidfd.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()));
@@ -398,8 +400,9 @@ fn resident(pid: i32) -> u64 {
 
 impl RunSpec {
     fn descriptors(&self) -> Vec<Fd> {
-        let mut all = vec![self.status, self.control, self.ruleset];
-        all.extend(self.cgroup_procs);
+        let mut all = vec![self.status, self.ruleset];
+        all.extend(self.control);
+        all.extend(self.cgroup.map(Join::fd));
         all.extend(self.stage_io.iter().flat_map(|io| [io.stdin, io.stdout, io.stderr]));
         all.extend(self.prepared.init_domain.as_ref().map(AsRawFd::as_raw_fd));
         all.extend(
@@ -417,11 +420,12 @@ struct Pipes {
     /// Between each stage and the next: read end, write end.
     between: Vec<(OwnedFd, OwnedFd)>,
     status: (OwnedFd, OwnedFd),
-    control: (OwnedFd, OwnedFd),
+    /// Only a first process listens.
+    control: Option<(OwnedFd, OwnedFd)>,
 }
 
 impl Pipes {
-    fn new(stdio: Stdio, stages: usize) -> Result<Self, Error> {
+    fn new(stdio: Stdio, stages: usize, starts: Starts) -> Result<Self, Error> {
         let pipe = || {
             let (r, w) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
                 .map_err(|e| Error::host("make a pipe", e))?;
@@ -435,7 +439,7 @@ impl Pipes {
             },
             between: (1..stages).map(|_| pipe()).collect::<Result<_, _>>()?,
             status: pipe()?,
-            control: pipe()?,
+            control: (starts == Starts::Box).then(pipe).transpose()?,
         })
     }
 
@@ -453,13 +457,13 @@ impl Pipes {
 
     /// Closes the box's ends and returns ours: control to write, status to read. Reading status
     /// never blocks: other children of this process may hold its other end for a moment.
-    fn parent_ends(self) -> (OwnedFd, OwnedFd) {
+    fn parent_ends(self) -> (Option<OwnedFd>, OwnedFd) {
         let (status, _) = self.status;
-        let (_, control) = self.control;
-        let nonblocking = rustix::fs::OFlags::NONBLOCK;
-        // Refused for a bad descriptor only.
-        let _ = rustix::fs::fcntl_setfl(&status, nonblocking);
-        let _ = rustix::fs::fcntl_setfl(&control, nonblocking);
+        let control = self.control.map(|(_, write)| write);
+        for end in control.iter().chain([&status]) {
+            // Refused for a bad descriptor only.
+            let _ = rustix::fs::fcntl_setfl(end, rustix::fs::OFlags::NONBLOCK);
+        }
         (control, status)
     }
 }

@@ -1,9 +1,10 @@
 //! What a child reads: everything resolved, opened and allocated before the clone.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
+use super::cgroup::Join;
 use super::sys::{ChildPid, Fd, StringArray};
 
 /// The part of a box that does not change from run to run.
@@ -13,6 +14,8 @@ pub(crate) struct BoxSpec {
     pub(crate) namespaces: u64,
     /// Tier T2: the one id that the user namespace knows.
     pub(crate) user_map: Option<UserMap>,
+    /// With the host's `/proc` in a pid namespace of the box's own: what its process ids need.
+    pub(crate) host_pids: Option<HostPids>,
     pub(crate) mounts: Vec<MountStep>,
     /// The scratch mounts, for which a run's own ruleset gets rules once they exist.
     pub(crate) scratch_rules: Vec<CString>,
@@ -22,8 +25,6 @@ pub(crate) struct BoxSpec {
     /// the init's `kill(-1)` reaches all of it and nothing else.
     pub(crate) init_domain: Option<OwnedFd>,
     pub(crate) identity: IdentitySpec,
-    /// Binds of the host's mount table: source, target.
-    pub(crate) mount_table: Vec<(CString, CString)>,
     pub(crate) cwd: CString,
     pub(crate) rlimits: Vec<Rlimit>,
     pub(crate) env: StringArray,
@@ -37,14 +38,36 @@ pub(crate) struct UserMap {
     pub(crate) gid: Vec<u8>,
 }
 
+/// How a box whose `/proc` is the host's counts processes as the host does.
+#[derive(Debug)]
+pub(crate) struct HostPids {
+    /// The host's `kernel.pid_max`, where each pid namespace has its own: `ps` makes its columns
+    /// as wide.
+    pub(crate) pid_max: Option<Vec<u8>>,
+}
+
+/// The files of a process that show its mount table, and where a command finds its own.
+pub(crate) const MOUNT_TABLE: [(&str, &CStr); 3] = [
+    ("mountinfo", c"/proc/self/mountinfo"),
+    ("mounts", c"/proc/self/mounts"),
+    ("mountstats", c"/proc/self/mountstats"),
+];
+
 /// One change of the mount tree, resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum MountStep {
     ReadOnlyTree,
+    /// The host's mount table, as files of a process outside the box.
+    HostMountTable([CString; MOUNT_TABLE.len()]),
     Device(CString),
     OwnProc,
+    /// What masks are copies of; it covers the first hidden directory itself.
+    MaskSource(Option<CString>),
     Mask(CString, MaskKind),
-    Scratch { path: CString, options: CString },
+    Scratch {
+        path: CString,
+        options: CString,
+    },
 }
 
 /// What a hidden path is, and so what covers it.
@@ -104,11 +127,12 @@ pub(crate) struct RunSpec {
     pub(crate) init_pid: ChildPid,
     /// Where [`super::step::Record`]s go.
     pub(crate) status: Fd,
-    /// A byte is a signal for the commands; the end is the supervisor's.
-    pub(crate) control: Fd,
+    /// A byte is a signal for the commands; the end is the supervisor's. Only a first process
+    /// reads it.
+    pub(crate) control: Option<Fd>,
     pub(crate) ruleset: Fd,
-    /// `cgroup.procs` of the run's own group.
-    pub(crate) cgroup_procs: Option<Fd>,
+    /// How a command joins the run's own cgroup.
+    pub(crate) cgroup: Option<Join>,
     /// Standard input, output and error of each stage.
     pub(crate) stage_io: Vec<StageIo>,
     /// Every descriptor above, in ascending order: all others are closed in the box.

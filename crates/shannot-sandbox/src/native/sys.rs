@@ -7,6 +7,7 @@
 //! see [`super::enter`].
 
 #![expect(unsafe_code, reason = "the only file that may")]
+#![expect(clippy::cast_possible_truncation, reason = "this engine is for 64 bits only")]
 
 use core::arch::asm;
 use core::ffi::{CStr, c_char, c_int, c_void};
@@ -15,28 +16,14 @@ use core::ptr;
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::sync::Arc;
 
+use super::abi::NO_CLONE_ARGS;
+pub(crate) use super::abi::{Errno, Fd, Reaped, RulesetAttr, SignalMask, Sys};
+use super::cgroup::Join;
 use super::enter::{StageCall, box_main, stage_main};
 use super::spec::RunSpec;
 
 #[cfg(not(target_arch = "x86_64"))]
 compile_error!("the native engine has been proved on x86-64 only");
-
-/// An error number as the kernel returned it, `errno(3)`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Errno(pub(crate) i32);
-
-impl From<Errno> for std::io::Error {
-    fn from(e: Errno) -> Self {
-        Self::from_raw_os_error(e.0)
-    }
-}
-
-/// The result of a system call.
-pub(crate) type Sys<T = ()> = Result<T, Errno>;
-
-/// A bare file descriptor number. Children work with numbers: ownership stays with the parent,
-/// whose table a child only has a copy of.
-pub(crate) type Fd = c_int;
 
 /// `AT_FDCWD`: relative paths start at the working directory; all paths here are absolute.
 const CWD: isize = libc::AT_FDCWD as isize;
@@ -67,7 +54,6 @@ unsafe fn call6(nr: libc::c_long, a: [isize; 6]) -> isize {
 fn result(ret: isize) -> Sys<usize> {
     // The kernel's errors are -1 to -4095; everything else is a value.
     if (-4095..0).contains(&ret) {
-        #[expect(clippy::cast_possible_truncation, reason = "at most 4095")]
         return Err(Errno(-ret as i32));
     }
     Ok(ret.cast_unsigned())
@@ -106,11 +92,6 @@ pub(crate) fn open(path: &CStr, flags: c_int) -> Sys<Fd> {
     result(unsafe { call6(libc::SYS_openat, a) }).map(as_fd)
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
-    reason = "a descriptor is an int"
-)]
 fn as_fd(n: usize) -> Fd {
     n as Fd
 }
@@ -139,9 +120,6 @@ pub(crate) fn poll(fds: &mut [libc::pollfd]) -> Sys<usize> {
     // null time and mask pointers mean "none".
     result(unsafe { call6(libc::SYS_ppoll, a) })
 }
-
-/// A signal mask, as the kernel has it: one bit a signal.
-pub(crate) type SignalMask = u64;
 
 /// Sets this thread's signal mask and returns the one before, `rt_sigprocmask(2)`.
 pub(crate) fn set_signal_mask(mask: SignalMask) -> Sys<SignalMask> {
@@ -186,15 +164,6 @@ pub(crate) fn signalfd(mask: SignalMask) -> Sys<Fd> {
 /// Sends a signal, `kill(2)`.
 pub(crate) fn kill(pid: i32, signal: c_int) -> Sys {
     numbers!(libc::SYS_kill, pid, signal).map(drop)
-}
-
-/// How a child ended and what it used.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Reaped {
-    /// Its process id.
-    pub(crate) pid: i32,
-    /// Its status, as `wait4(2)` encodes it.
-    pub(crate) status: i32,
 }
 
 /// Reaps one ended child, of any kind (`__WALL`): `pid` itself, or any for -1. `None` when none
@@ -369,47 +338,12 @@ pub(crate) fn attach(fd: Fd, target: &CStr) -> Sys {
     result(unsafe { call6(libc::SYS_move_mount, a) }).map(drop)
 }
 
-/// Makes a detached file system from `options`, each a key and its value, with mount attributes
-/// `attrs`, by `fsopen(2)`, `fsconfig(2)` and `fsmount(2)` (Linux 5.2).
-pub(crate) fn new_filesystem(
-    fstype: &CStr,
-    options: &[(&CStr, &CStr)],
-    attrs: libc::c_uint,
-) -> Sys<Fd> {
-    const FSCONFIG_SET_STRING: isize = 1;
-    const FSCONFIG_CMD_CREATE: isize = 6;
-    let a = [fstype.as_ptr() as isize, 1, 0, 0, 0, 0]; // 1: FSOPEN_CLOEXEC
-    // SAFETY: `fstype` ends with a NUL and outlives the call.
-    let context = result(unsafe { call6(libc::SYS_fsopen, a) }).map(as_fd)?;
-    let configure = |command: isize, key: *const c_char, value: *const c_char| {
-        let a = [context as isize, command, key as isize, value as isize, 0, 0];
-        // SAFETY: both pointers are null or to NUL-terminated strings that outlive the call.
-        result(unsafe { call6(libc::SYS_fsconfig, a) })
-    };
-    for (key, value) in options {
-        configure(FSCONFIG_SET_STRING, key.as_ptr(), value.as_ptr())?;
-    }
-    configure(FSCONFIG_CMD_CREATE, ptr::null(), ptr::null())?;
-    let mount = numbers!(libc::SYS_fsmount, context, 1, attrs).map(as_fd); // 1: FSMOUNT_CLOEXEC
-    close(context);
-    mount
-}
-
 /// Makes an empty regular file below `dir`, `mknodat(2)`.
 pub(crate) fn make_file(dir: Fd, name: &CStr, mode: u32) -> Sys {
     let mode = libc::S_IFREG | mode;
     let a = [dir as isize, name.as_ptr() as isize, mode as isize, 0, 0, 0];
     // SAFETY: `name` ends with a NUL and outlives the call.
     result(unsafe { call6(libc::SYS_mknodat, a) }).map(drop)
-}
-
-/// `struct landlock_ruleset_attr` of ABI 6; older kernels are given its first fields only.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct RulesetAttr {
-    pub(crate) handled_access_fs: u64,
-    pub(crate) handled_access_net: u64,
-    pub(crate) scoped: u64,
 }
 
 /// Makes a Landlock ruleset from the first `size` bytes of `attr`, `landlock_create_ruleset(2)`.
@@ -504,20 +438,6 @@ type Stack = Box<[MaybeUninit<u128>]>;
 /// 128 KiB: the stack of [`box_main`] with, inside it, that of the commands it starts.
 const BOX_STACK: usize = 8192;
 
-/// `struct clone_args`, `clone(2)`; only what is used, the rest stays zero.
-#[repr(C)]
-#[derive(Debug, Default)]
-struct CloneArgs {
-    flags: u64,
-    pidfd: u64,
-    child_tid: u64,
-    parent_tid: u64,
-    exit_signal: u64,
-    stack: u64,
-    stack_size: u64,
-    tls: u64,
-}
-
 /// Where the kernel writes the first process's id, as the parent's pid namespace counts, before
 /// that process runs (`CLONE_PARENT_SETTID`). Zero until then.
 pub(crate) type ChildPid = core::sync::atomic::AtomicI32;
@@ -551,11 +471,13 @@ impl BoxProcess {
         let mut stack: Stack = Box::new_uninit_slice(BOX_STACK);
         let entry = box_main as extern "C" fn(&RunSpec) -> ! as *const c_void;
         let argument = Arc::as_ptr(&run).cast::<c_void>();
-        let flags = flags | libc::CLONE_PIDFD.cast_unsigned() as u64;
+        let settid = libc::CLONE_PIDFD | libc::CLONE_PARENT_SETTID;
+        let flags = flags | u64::from(settid.cast_unsigned());
+        let parent_tid = run.init_pid.as_ptr() as u64;
+        let args = libc::clone_args { flags, parent_tid, ..NO_CLONE_ARGS };
         // SAFETY: `box_main` keeps the rules of its module. The stack and all that `run` owns
         // live in `shared` until the process was reaped, and for ever if it never is.
-        let cloned =
-            unsafe { clone_shared(flags, &mut stack, Some(&run.init_pid), entry, argument) };
+        let cloned = unsafe { clone_shared(args, &mut stack, entry, argument) };
         let (pid, pidfd) = cloned?;
         let pidfd = pidfd.ok_or(Errno(libc::EBADF))?;
         Ok(Self { pid, pidfd, shared: Some((run, stack)) })
@@ -573,12 +495,32 @@ impl BoxProcess {
 
 /// Starts [`stage_main`]; returns when it has called `execve` or ended, so that whatever `call`
 /// borrows is free again.
-pub(crate) fn start_stage(call: &StageCall<'_>, stack: &mut [MaybeUninit<u128>]) -> Sys<i32> {
-    let flags = libc::CLONE_VFORK.cast_unsigned() as u64;
+///
+/// Its process ids are `ids`, from the innermost pid namespace outwards, and the kernel's choice
+/// in the namespaces beyond.
+///
+/// # Errors
+/// As `clone3(2)` with `set_tid`: `EEXIST` where an id is taken, `EPERM` without
+/// `CAP_CHECKPOINT_RESTORE` over one of the namespaces, `EINVAL` beyond its `pid_max`.
+pub(crate) fn start_stage(
+    call: &StageCall<'_>,
+    ids: &[i32],
+    stack: &mut [MaybeUninit<u128>],
+) -> Sys<i32> {
+    let vfork = u64::from(libc::CLONE_VFORK.cast_unsigned());
+    let mut args = libc::clone_args { flags: vfork, ..NO_CLONE_ARGS };
+    if let Some(Join::Into(dir)) = call.run.cgroup {
+        args.flags |= CLONE_INTO_CGROUP;
+        args.cgroup = u64::from(dir.cast_unsigned());
+    }
+    if !ids.is_empty() {
+        args.set_tid = ids.as_ptr() as u64;
+        args.set_tid_size = ids.len() as u64;
+    }
     let entry = stage_main as extern "C" fn(&StageCall<'_>) -> ! as *const c_void;
     // SAFETY: `stage_main` keeps the rules of its module; CLONE_VFORK holds this thread until the
     // child no longer uses `call` and `stack`.
-    let cloned = unsafe { clone_shared(flags, stack, None, entry, ptr::from_ref(call).cast()) };
+    let cloned = unsafe { clone_shared(args, stack, entry, ptr::from_ref(call).cast()) };
     cloned.map(|(pid, _)| pid)
 }
 
@@ -591,28 +533,22 @@ pub(crate) fn start_stage(call: &StageCall<'_>, stack: &mut [MaybeUninit<u128>])
 /// points to, and `stack` must stay valid and unmoved until the child has called `execve` or
 /// ended.
 unsafe fn clone_shared(
-    flags: u64,
+    args: libc::clone_args,
     stack: &mut [MaybeUninit<u128>],
-    pid: Option<&ChildPid>,
     entry: *const c_void,
     argument: *const c_void,
 ) -> Sys<(i32, Option<OwnedFd>)> {
     let mut pidfd: c_int = -1;
-    let mut flags = flags | libc::CLONE_VM.cast_unsigned() as u64 | CLEAR_SIGHAND;
-    if pid.is_some() {
-        flags |= libc::CLONE_PARENT_SETTID.cast_unsigned() as u64;
-    }
-    let args = CloneArgs {
-        flags,
+    let args = libc::clone_args {
+        flags: args.flags | u64::from(libc::CLONE_VM.cast_unsigned()) | CLONE_CLEAR_SIGHAND,
         pidfd: ptr::from_mut(&mut pidfd) as u64,
-        parent_tid: pid.map_or(0, |p| p.as_ptr() as u64),
         exit_signal: libc::SIGCHLD as u64,
         stack: stack.as_mut_ptr() as u64,
         stack_size: size_of_val(stack) as u64,
-        ..CloneArgs::default()
+        ..args
     };
-    // SAFETY: `args` outlives the call and names a stack of its stated size; the rest is this
-    // function's own contract.
+    // SAFETY: `args` outlives the call, as do the ids that it points to, and names a stack of its
+    // stated size; the rest is this function's own contract.
     let child = as_fd(result(unsafe { clone_call(&args, entry, argument) })?);
     // SAFETY: a number that is not -1 is a descriptor that the kernel has just made for us
     // (CLONE_PIDFD) and that nothing else knows.
@@ -620,15 +556,21 @@ unsafe fn clone_shared(
     Ok((child, pidfd))
 }
 
-/// `CLONE_CLEAR_SIGHAND` (Linux 5.5) has bit 32, above what libc's `c_int` constants carry.
-const CLEAR_SIGHAND: u64 = 1 << 32;
+/// Linux 5.5; above what libc's `c_int` constants carry, as is the next.
+const CLONE_CLEAR_SIGHAND: u64 = 1 << 32;
+/// Linux 5.7.
+const CLONE_INTO_CGROUP: u64 = 1 << 33;
 
 /// `clone3(2)` whose child calls `entry(argument)` on the stack of `args`.
 ///
 /// # Safety
 /// See [`clone_shared`].
 #[inline(never)]
-unsafe fn clone_call(args: &CloneArgs, entry: *const c_void, argument: *const c_void) -> isize {
+unsafe fn clone_call(
+    args: &libc::clone_args,
+    entry: *const c_void,
+    argument: *const c_void,
+) -> isize {
     let ret: isize;
     // SAFETY: in the parent only rax, rcx and r11 change. The child starts with its own stack,
     // 16-byte aligned, and never comes back from `entry`.
@@ -644,7 +586,7 @@ unsafe fn clone_call(args: &CloneArgs, entry: *const c_void, argument: *const c_
             "2:",
             inlateout("rax") libc::SYS_clone3 as isize => ret,
             in("rdi") ptr::from_ref(args),
-            in("rsi") size_of::<CloneArgs>(),
+            in("rsi") size_of::<libc::clone_args>(),
             in("r12") argument,
             in("r13") entry,
             lateout("rcx") _, lateout("r11") _,

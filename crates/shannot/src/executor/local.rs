@@ -152,6 +152,7 @@ struct Started {
     child: Child,
     enforcement: Enforcement,
     wall: Duration,
+    cpu: Duration,
     memory: u64,
     stdin: OwnedFd,
     stdout: OwnedFd,
@@ -164,7 +165,12 @@ fn start(grant: &Grant, host: &Host) -> Result<Started, Failure> {
     for tier in tiers(grant.profile(), host) {
         match start_in(grant, tier, host) {
             Err(Failure::Start(error)) if error.is_of_tier() => tried.push(error),
-            done => return done,
+            Ok(mut started) => {
+                started.enforcement.passed_over =
+                    tried.iter().filter_map(Error::passed_over).collect();
+                return Ok(started);
+            }
+            failed => return failed,
         }
     }
     Err(Failure::NoTier { profile: grant.profile().name.to_string(), tried })
@@ -188,6 +194,7 @@ fn start_in(grant: &Grant, tier: Tier, host: &Host) -> Result<Started, Failure> 
         child,
         enforcement: prepared.enforcement().clone(),
         wall: plan.wall.as_duration(),
+        cpu: plan.limits.cpu.as_duration(),
         memory: plan.limits.memory.0,
         stdin,
         stdout,
@@ -195,15 +202,15 @@ fn start_in(grant: &Grant, tier: Tier, host: &Host) -> Result<Started, Failure> 
     })
 }
 
-fn facts(host: &Host) -> Result<HostFacts, Failure> {
+pub(super) fn facts(host: &Host) -> Result<HostFacts, Failure> {
     host.facts().map_err(|e| internal("get random bytes", e))
 }
 
-fn pipe() -> Result<(OwnedFd, OwnedFd), Failure> {
+pub(super) fn pipe() -> Result<(OwnedFd, OwnedFd), Failure> {
     pipe_with(PipeFlags::CLOEXEC).map_err(|e| internal("make a pipe", e))
 }
 
-fn internal(what: &'static str, source: impl Into<std::io::Error>) -> Failure {
+pub(super) fn internal(what: &'static str, source: impl Into<std::io::Error>) -> Failure {
     Failure::Internal { what, source: source.into() }
 }
 
@@ -232,11 +239,11 @@ async fn attend(
     mut orders: mpsc::UnboundedReceiver<Order>,
     begun: Instant,
 ) -> Result<Outcome, Failure> {
-    let Started { child, enforcement, wall, memory, stdin, stdout, stderr } = started;
+    let Started { child, enforcement, wall, cpu, memory, stdin, stdout, stderr } = started;
     let counts = [Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0))];
     let feed = feed(io.stdin, stdin)?;
     let [out, err] = drain(io.output, stdout, stderr, events, &counts)?;
-    let mut watched = Watched { child, memory, why: None };
+    let mut watched = Watched { child, cpu, memory, why: None };
     let lingering = !watched.end(wall.saturating_sub(begun.elapsed()), events, &mut orders).await?;
     feed.abort();
     for pump in [out, err] {
@@ -247,7 +254,7 @@ async fn attend(
         // A pump that was aborted, or whose caller has gone, has nothing more to say.
         let _ = pump.await;
     }
-    Ok(watched.outcome(enforcement, lingering, &counts))
+    Ok(watched.outcome(enforcement, lingering, begun.elapsed(), &counts))
 }
 
 /// Starts feeding standard input.
@@ -290,6 +297,7 @@ fn drain(
 /// A box and why it was ended, if it was.
 struct Watched {
     child: Child,
+    cpu: Duration,
     memory: u64,
     why: Option<Why>,
 }
@@ -356,6 +364,7 @@ impl Watched {
         self,
         enforcement: Enforcement,
         lingering: bool,
+        lasted: Duration,
         counts: &[Arc<AtomicU64>; 2],
     ) -> Outcome {
         let stages = self.child.statuses().to_vec();
@@ -366,7 +375,15 @@ impl Watched {
         if self.child.out_of_memory() && !limits_hit.contains(&Limit::Memory) {
             limits_hit.push(Limit::Memory);
         }
-        if stages.contains(&Some(StageStatus::Signaled(SIGXCPU))) {
+        // The soft limit sends SIGXCPU; a command that ignores it gets SIGKILL a second later,
+        // which nothing else in a box sends by itself but the memory limit.
+        let killed = StageStatus::Signaled(SIGKILL);
+        let by_hard_limit = limits_hit.is_empty() && self.why.is_none() && lasted > self.cpu;
+        if stages
+            .iter()
+            .flatten()
+            .any(|end| *end == StageStatus::Signaled(SIGXCPU) || (*end == killed && by_hard_limit))
+        {
             limits_hit.push(Limit::Cpu);
         }
         let end = match (self.why, stages.last().copied().flatten()) {
@@ -386,7 +403,7 @@ impl Watched {
             limits_hit,
             stdout_bytes,
             stderr_bytes,
-            duration: Duration::ZERO,
+            duration: lasted,
             enforcement: Some(enforcement),
             lingering,
         }

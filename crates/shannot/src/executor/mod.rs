@@ -9,6 +9,7 @@ use shannot_policy::Grant;
 use crate::run::Run;
 
 mod local;
+mod probe;
 mod relay;
 
 pub use local::{LocalExecutor, TierTrial};

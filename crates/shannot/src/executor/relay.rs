@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::pipe::{SpliceFlags, splice};
 use tokio::io::Interest;
@@ -60,7 +61,15 @@ pub(super) async fn to_fd(pipe: Pipe, out: OwnedFd, count: Arc<AtomicU64>) {
     let mut spliceable = true;
     let mut buffer = Vec::new();
     loop {
+        // Both before the attempt: what changes after it is not forgotten by `clear_ready`.
         let Ok(mut ready) = pipe.readable().await else { return };
+        let mut writable = match &out {
+            Ok(out) => match out.writable().await {
+                Ok(writable) => Some(writable),
+                Err(_) => return,
+            },
+            Err(_) => None,
+        };
         let moved =
             if spliceable { move_chunk(pipe.get_ref(), out_fd(&out)) } else { Err(Errno::INVAL) };
         match moved {
@@ -68,12 +77,14 @@ pub(super) async fn to_fd(pipe: Pipe, out: OwnedFd, count: Arc<AtomicU64>) {
             Ok(n) => {
                 count.fetch_add(n as u64, Ordering::Relaxed);
             }
-            // Either side is not ready. A pipe that has bytes waits for the other.
+            // Either side was not ready, and may be so by now. Only one that is not may be
+            // waited for: no event would tell of the other again.
             Err(Errno::AGAIN) => {
                 if is_empty(pipe.get_ref()) {
                     ready.clear_ready();
-                } else if let Ok(out) = &out {
-                    let Ok(mut writable) = out.writable().await else { return };
+                } else if let Some(writable) = &mut writable
+                    && !has_room(out_fd(&out))
+                {
                     writable.clear_ready();
                 }
             }
@@ -111,6 +122,12 @@ fn move_chunk(from: &OwnedFd, to: &OwnedFd) -> rustix::io::Result<usize> {
 
 fn is_empty(pipe: &OwnedFd) -> bool {
     matches!(rustix::io::ioctl_fionread(pipe), Ok(0))
+}
+
+/// Whether a write would not have to wait, as far as can be told.
+fn has_room(fd: &OwnedFd) -> bool {
+    let mut fds = [PollFd::new(fd, PollFlags::OUT)];
+    !matches!(poll(&mut fds, Some(&Timespec::default())), Ok(0))
 }
 
 fn out_fd(out: &Result<AsyncFd<OwnedFd>, OwnedFd>) -> &OwnedFd {

@@ -8,6 +8,8 @@
 //! BPF only jumps forward. The program is therefore made from its end to its beginning: whatever
 //! an instruction jumps to has been placed already, and the distance is known.
 
+use std::fmt;
+
 use super::decision::{Decision, Switch};
 use super::{Action, Errno};
 
@@ -24,10 +26,16 @@ pub struct Insn {
     pub k: u32,
 }
 
-/// A filter program for `seccomp(2)`; every one is within the kernel's limit of 4096
-/// instructions.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A filter program for `seccomp(2)`; every one is far within the kernel's limit of 4096
+/// instructions. It contains the [`super::Ticket`], so `Debug` shows no instruction.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Program(Vec<Insn>);
+
+impl fmt::Debug for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Program({} instructions)", self.0.len())
+    }
+}
 
 /// `A = word at k of struct seccomp_data`.
 pub(super) const LD_W_ABS: u16 = 0x20;
@@ -56,8 +64,9 @@ impl Program {
     pub(super) fn compile(decision: &Decision) -> Self {
         let mut emitter = Emitter { reversed: Vec::new(), answers: Vec::new() };
         let start = emitter.decision(decision);
-        // Also puts the start where it must be when the whole decision is one answer.
-        emitter.place_start(start);
+        if let Target::Answer(action) = start {
+            emitter.place(RET_K, encoded(action));
+        }
         emitter.reversed.reverse();
         Self(emitter.reversed)
     }
@@ -107,7 +116,7 @@ impl Emitter {
         if let [only] = runs[..] {
             return only.to;
         }
-        self.tree(&runs, u32::MAX);
+        self.tree(&groups(&runs));
         if switch.mask != u32::MAX {
             self.place(AND_K, switch.mask);
         }
@@ -137,20 +146,17 @@ impl Emitter {
         runs
     }
 
-    /// Places comparisons that lead each value up to `last` to the target of its run. The topmost
-    /// comparison is the one placed last.
-    fn tree(&mut self, runs: &[Run], last: u32) -> Target {
-        if let [only] = runs {
-            return only.to;
+    /// Places comparisons that lead each value to the target of its group. The topmost comparison
+    /// is the one placed last.
+    fn tree(&mut self, groups: &[Group<'_>]) -> Target {
+        if let [group] = groups {
+            let singles = group.runs.iter().rev().filter(|run| run.to != group.common);
+            return singles.fold(group.common, |no, run| self.branch(JEQ_K, run.first, run.to, no));
         }
-        if let Some((values, common)) = chain(runs, last) {
-            return values.iter().fold(common, |no, run| self.branch(JEQ_K, run.first, run.to, no));
-        }
-        let (low, high) = runs.split_at(runs.len() / 2);
-        let pivot = high[0].first;
-        let yes = self.tree(high, last);
-        let no = self.tree(low, pivot - 1);
-        self.branch(JGE_K, pivot, yes, no)
+        let (low, high) = groups.split_at(groups.len() / 2);
+        let yes = self.tree(high);
+        let no = self.tree(low);
+        self.branch(JGE_K, high[0].runs[0].first, yes, no)
     }
 
     fn branch(&mut self, code: u16, k: u32, yes: Target, no: Target) -> Target {
@@ -180,34 +186,45 @@ impl Emitter {
         }
     }
 
-    fn place_start(&mut self, start: Target) {
-        match start {
-            Target::At(at) => debug_assert_eq!(at + 1, self.reversed.len()),
-            Target::Answer(action) => {
-                self.place(RET_K, encoded(action));
-            }
-        }
-    }
-
     fn place(&mut self, code: u16, k: u32) -> usize {
         self.reversed.push(Insn { code, jt: 0, jf: 0, k });
         self.reversed.len() - 1
     }
 }
 
-/// The runs as at most [`CHAIN`] single values and one common target for all others, if they are
-/// that simple.
-fn chain(runs: &[Run], last: u32) -> Option<(Vec<Run>, Target)> {
-    if runs.len() > 2 * CHAIN + 1 {
-        return None;
+/// Neighbouring runs that at most [`CHAIN`] comparisons for equality tell apart.
+struct Group<'a> {
+    runs: &'a [Run],
+    /// Where all of them lead but some that are single values.
+    common: Target,
+}
+
+/// Divides all runs into groups, each as long as it can be: fewer groups make a smaller tree.
+fn groups(runs: &[Run]) -> Vec<Group<'_>> {
+    let mut groups = Vec::with_capacity(runs.len());
+    let mut rest = 0;
+    while rest < runs.len() {
+        // The first run that leads to the common target has no more than CHAIN before it.
+        let candidates = runs[rest..].iter().take(CHAIN + 1).map(|run| run.to);
+        let (len, common) = candidates
+            .map(|common| (group_len(runs, rest, common), common))
+            .max_by_key(|(len, _)| *len)
+            .expect("there is a run left");
+        groups.push(Group { runs: &runs[rest..rest + len], common });
+        rest += len;
     }
-    let ends = runs.iter().skip(1).map(|run| run.first - 1).chain([last]);
-    let single: Vec<bool> = runs.iter().zip(ends).map(|(run, end)| run.first == end).collect();
-    runs.iter().find_map(|common| {
-        let rest = || runs.iter().zip(&single).filter(|(run, _)| run.to != common.to);
-        let simple = rest().count() <= CHAIN && rest().all(|(_, single)| *single);
-        simple.then(|| (rest().map(|(run, _)| *run).collect(), common.to))
-    })
+    groups
+}
+
+/// How many runs from `start` on make a group around `common`; 0 if not even the first.
+fn group_len(runs: &[Run], start: usize, common: Target) -> usize {
+    let mut singles = 0;
+    let fits = |i: &usize| {
+        let last = runs.get(i + 1).map_or(u32::MAX, |next| next.first - 1);
+        singles += usize::from(runs[*i].to != common);
+        runs[*i].to == common || (runs[*i].first == last && singles <= CHAIN)
+    };
+    (start..runs.len()).take_while(fits).count()
 }
 
 fn distance_u32(distance: usize) -> u32 {

@@ -33,15 +33,13 @@ pub enum Check {
     Ioctl,
     /// `msgctl`: its questions.
     Msgctl,
-    /// `personality`: the question, and the default.
-    Personality,
     /// `prctl`: a list of questions, and what a program says about itself.
     Prctl,
     /// `prlimit64`: the process's own limits, but not the one for core dumps.
     Prlimit,
     /// `semctl`: its questions.
     Semctl,
-    /// `setsockopt`: buffers, time limits and netlink's own options.
+    /// `setsockopt`: buffers and netlink's own options.
     Setsockopt,
     /// `shmctl`: its questions.
     Shmctl,
@@ -75,7 +73,6 @@ impl Check {
             Self::Futex => futex(),
             Self::Ioctl => ioctl(),
             Self::Msgctl => msgctl(),
-            Self::Personality => personality(),
             Self::Prctl => prctl(),
             Self::Prlimit => prlimit(),
             Self::Semctl => semctl(),
@@ -158,27 +155,34 @@ fn fadvise() -> Decision {
 mod fcntl_commands {
     //! From `fcntl.h` of Linux; the same on both machines.
 
-    /// `F_DUPFD`, `F_GETFD`, `F_SETFD`, `F_GETFL`, `F_SETFL`, `F_GETLK`, `F_GETOWN`, `F_GETSIG`,
-    /// `F_GETOWN_EX`, `F_OFD_GETLK`, `F_GETLEASE`, `F_DUPFD_QUERY`, `F_DUPFD_CLOEXEC`,
-    /// `F_GETPIPE_SZ`, `F_GET_SEALS`.
-    pub(super) const ALLOWED: &[u32] =
-        &[0, 1, 2, 3, 4, 5, 9, 11, 16, 36, 1025, 1027, 1030, 1032, 1034];
+    pub(super) const ALLOWED: &[u32] = &[
+        0,    // F_DUPFD: shells
+        1,    // F_GETFD: find, git
+        2,    // F_SETFD
+        3,    // F_GETFL: shells, Go programs
+        4,    // F_SETFL
+        5,    // F_GETLK: lslocks, sqlite3
+        36,   // F_OFD_GETLK
+        1027, // F_DUPFD_QUERY: systemd tools
+        1030, // F_DUPFD_CLOEXEC: findmnt, lsblk
+        1032, // F_GETPIPE_SZ: pv
+    ];
     /// `F_SETLK`, `F_SETLKW`, `F_OFD_SETLK`, `F_OFD_SETLKW`.
     pub(super) const LOCKS: &[u32] = &[6, 7, 37, 38];
-    /// `F_SETOWN`, `F_SETSIG`, `F_SETOWN_EX` (signals to others), `F_SETLEASE`, `F_NOTIFY`,
-    /// `F_SETDELEG` (hold up or watch the host's writers), `F_SETPIPE_SZ` (resizes a host's FIFO).
-    pub(super) const REFUSED: &[u32] = &[8, 10, 15, 1024, 1026, 1031, 1040];
 }
 
 /// Taking a lock would hold up the host's own writers: dpkg, cron and iptables wait on locks that
 /// anyone who can read the file can take. Refusing it breaks sqlite and rpm. So a lock is
-/// answered with success and not taken. `EINVAL` is the kernel's word for an unknown command.
+/// answered with success and not taken.
+///
+/// Refused among others: `F_SETLEASE` and `F_SETDELEG` (hold up writers), `F_NOTIFY` (watches
+/// directories), `F_SETOWN`, `F_SETOWN_EX` and `F_SETSIG` (send signals), `F_SETPIPE_SZ` (resizes
+/// a FIFO of the host).
 fn fcntl() -> Decision {
     switch(Low(1))
         .is(fcntl_commands::ALLOWED, ALLOW)
         .is(fcntl_commands::LOCKS, PRETEND)
-        .is(fcntl_commands::REFUSED, EPERM)
-        .otherwise(EINVAL)
+        .otherwise(EPERM)
 }
 
 /// A futex that is not `FUTEX_PRIVATE_FLAG` and lies in a mapped file is one with that of every
@@ -202,15 +206,12 @@ mod ioctl_requests {
         0x5413,      // TIOCGWINSZ: ls, ps
         0x541B,      // FIONREAD: less
         0x5421,      // FIONBIO: Node.js
-        0x5429,      // TIOCGSID: tcgetsid(3)
         0x5450,      // FIONCLEX
         0x5451,      // FIOCLEX: Rust, Python
         0x802C_542A, // TCGETS2: isatty(3) of glibc 2.42
         0x0002,      // FIGETBSZ: filefrag
         0x8008_6601, // FS_IOC_GETFLAGS: lsattr, journalctl
-        0x8008_7601, // FS_IOC_GETVERSION: lsattr -v
         0x801C_581F, // FS_IOC_FSGETXATTR: lsattr -p
-        0x8100_9431, // FS_IOC_GETFSLABEL
         0xC020_660B, // FS_IOC_FIEMAP: filefrag
         0xB701,      // NS_GET_USERNS: lsns
         0xB702,      // NS_GET_PARENT: lsns
@@ -238,7 +239,8 @@ fn ioctl() -> Decision {
 const IPC_STAT: u32 = 2;
 const IPC_INFO: u32 = 3;
 
-/// The commands come without the old `IPC_64` bit (0x100) on both machines.
+/// The commands come without the old `IPC_64` bit (0x100) on both machines. The tools read most
+/// of what they show from `/proc/sysvipc`, except for summaries, single semaphores and busybox.
 fn msgctl() -> Decision {
     // MSG_STAT, MSG_INFO, MSG_STAT_ANY.
     switch(Low(1)).within(IPC_STAT..=IPC_INFO, ALLOW).within(11..=13, ALLOW).otherwise(EPERM)
@@ -258,29 +260,19 @@ fn semctl() -> Decision {
         .otherwise(EPERM)
 }
 
-/// Any other personality is somebody's kernel bug: `READ_IMPLIES_EXEC`, no address randomisation.
-fn personality() -> Decision {
-    switch(Low(0)).is(&[0, u32::MAX], ALLOW).otherwise(EPERM)
-}
-
 mod prctl_options {
     //! From `linux/prctl.h`.
 
     pub(super) const ALLOWED: &[u32] = &[
-        2,           // PR_GET_PDEATHSIG
         3,           // PR_GET_DUMPABLE: bash, perl
         15,          // PR_SET_NAME: every program with named threads
         16,          // PR_GET_NAME
         21,          // PR_GET_SECCOMP: libcap
         23,          // PR_CAPBSET_READ: libcap (ls, ps, ip)
         27,          // PR_GET_SECUREBITS: libcap
-        37,          // PR_GET_CHILD_SUBREAPER
         38,          // PR_SET_NO_NEW_PRIVS: is set already
         39,          // PR_GET_NO_NEW_PRIVS: libcap
         51,          // PR_SVE_GET_VL: the JVM on arm64
-        52,          // PR_GET_SPECULATION_CTRL
-        56,          // PR_GET_TAGGED_ADDR_CTRL: glibc on arm64
-        0x4155_5856, // PR_GET_AUXV
         0x5356_4D41, // PR_SET_VMA: names memory in glibc, Go, Node.js
     ];
     /// `PR_SET_SECCOMP`: the answer of a kernel that has no filters, so that programs which sandbox
@@ -318,8 +310,9 @@ const SOL_NETLINK: u32 = 270;
 /// `SO_ATTACH_FILTER` and its kin hand programs to the kernel's own compiler; no reader of tables
 /// needs them.
 fn setsockopt() -> Decision {
-    // SO_SNDBUF, SO_RCVBUF, SO_PASSCRED, SO_RCVTIMEO, SO_SNDTIMEO.
-    let socket = switch(Low(2)).is(&[7, 8, 16, 20, 21], ALLOW).otherwise(EPERM);
+    const SO_SNDBUF: u32 = 7;
+    const SO_RCVBUF: u32 = 8;
+    let socket = switch(Low(2)).is(&[SO_SNDBUF, SO_RCVBUF], ALLOW).otherwise(EPERM);
     switch(Low(1)).is(&[SOL_SOCKET], socket).is(&[SOL_NETLINK], ALLOW).otherwise(EPERM)
 }
 

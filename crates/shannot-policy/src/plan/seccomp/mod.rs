@@ -1,9 +1,9 @@
 //! The seccomp filter of a box: which system calls its programs may make, with which arguments.
 //!
-//! [`table()`] names every call that the kernel may be asked for, with the tool that needs it or
-//! the reason why it is refused; [`Filter`] holds what differs from box to box;
-//! [`Filter::compile`] makes the program that the kernel runs. A call that the table does not
-//! name answers `ENOSYS`, as on a kernel that does not have it, so that programs fall back.
+//! [`table()`] names each call that has an answer of its own, with the tool that needs it or the
+//! reason why it is refused; [`Filter`] holds what differs from box to box; [`Filter::compile`]
+//! makes the program that the kernel runs. A call that the table does not name answers `ENOSYS`,
+//! as on a kernel that does not have it, so that programs fall back.
 //!
 //! **Nothing is ever killed.** A filter that kills writes an audit line to the host's log each
 //! time, on the hostile caller's word; an errno writes nothing.
@@ -13,7 +13,7 @@
 //! by mounts and Landlock, netlink messages by the missing capabilities.
 //!
 //! This module must never grow a second answer to "is this call allowed": the compiled program
-//! and [`Filter::verdict`] both come from the same [`Decision`]s, and the tests hold one against
+//! and [`Filter::verdict`] both come from the same decisions, and the tests hold one against
 //! the other for every call.
 
 mod bpf;
@@ -33,7 +33,7 @@ use crate::profile::Network;
 use decision::{Decision, Word, switch};
 
 /// What differs between filters; everything else is the same for every box.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Filter {
     /// The machine that the program is compiled for.
     pub arch: Arch,
@@ -48,7 +48,7 @@ pub struct Filter {
 }
 
 /// What may still be executed once the filter is in force.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exec {
     /// Any program that Landlock's `EXECUTE` lets through.
     Listed,
@@ -62,7 +62,7 @@ pub enum Exec {
     },
 }
 
-/// A secret number that only the engine knows, new for every run.
+/// A secret number that only the engine knows, new for every stage of every run.
 ///
 /// A descriptor number alone does not make an exec the only one: `execveat` ignores its
 /// descriptor when the path is absolute, so `execveat(fd, "/bin/sh", …, AT_EMPTY_PATH)` would run
@@ -142,6 +142,31 @@ impl Errno {
     pub const EPERM: Self = Self(1);
     /// Read-only file system.
     pub const EROFS: Self = Self(30);
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Allow => f.write_str("allowed"),
+            Self::Errno(errno) => write!(f, "fails with {errno}"),
+            Self::Pretend => f.write_str("answers success and does nothing"),
+        }
+    }
+}
+
+impl fmt::Display for Errno {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match *self {
+            Self::EACCES => "EACCES",
+            Self::EINVAL => "EINVAL",
+            Self::ENOSYS => "ENOSYS",
+            Self::ENOTTY => "ENOTTY",
+            Self::EPERM => "EPERM",
+            Self::EROFS => "EROFS",
+            Self(other) => return write!(f, "errno {other}"),
+        };
+        f.write_str(name)
+    }
 }
 
 /// Set in the number of every x32 call, which comes with the arch of x86-64 itself.

@@ -3,7 +3,7 @@
 //! "every program" means that `strace` shows it in any dynamic program. What no diagnostic tool
 //! was seen to need is not here, however harmless.
 
-use super::{ALLOW, Syscall, Treatment, calls};
+use super::{ALLOW, Group, Syscall, Treatment, calls};
 use crate::plan::seccomp::Check;
 
 const fn check(check: Check) -> Treatment {
@@ -152,10 +152,11 @@ calls! { CREDENTIALS: Credentials;
 }
 
 calls! { SCHEDULING: Scheduling;
+    get_mempolicy      239 236 => ALLOW, "numactl -H, which without it says that there are no nodes";
     getpriority        140 141 => ALLOW, "nice, top";
+    getrlimit           97 163 => ALLOW, "Go programs before 1.20 (descriptor limit)";
     getrusage           98 165 => ALLOW, "java, time of shells";
     ioprio_get         252  31 => ALLOW, "ionice -p";
-    personality        135  92 => check(Check::Personality), "setarch --show, java";
     prlimit64          302 261 => check(Check::Prlimit), "every program, ulimit -a";
     sched_get_priority_max 146 125 => ALLOW, "chrt -m, .NET";
     sched_get_priority_min 147 126 => ALLOW, "chrt -m, .NET";

@@ -1,4 +1,7 @@
 //! Every system call that has an answer of its own, and why.
+//!
+//! A call without a line here is refused, so nothing can be forgotten; nothing is ever allowed
+//! without the name of a tool that needs it.
 
 mod allowed;
 mod refused;
@@ -125,9 +128,9 @@ const EROFS: Treatment = Treatment::Refuse(Errno::EROFS);
 /// it does not exist), treatment, reason.
 macro_rules! calls {
     ($part:ident: $group:ident; $($name:ident $x86_64:tt $aarch64:tt => $treatment:expr, $why:literal;)*) => {
-        const $part: &[$crate::plan::seccomp::Syscall] = &[$($crate::plan::seccomp::Syscall {
+        const $part: &[Syscall] = &[$(Syscall {
             name: stringify!($name),
-            group: $crate::plan::seccomp::Group::$group,
+            group: Group::$group,
             x86_64: calls!(@number $x86_64),
             aarch64: calls!(@number $aarch64),
             treatment: $treatment,

@@ -1,0 +1,170 @@
+//! The command line as data: definitions, and nothing that acts.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser};
+use shannot::policy::types::Timeout;
+
+/// Runs diagnostic commands in a read-only box that the kernel enforces.
+#[derive(Debug, Parser)]
+#[command(name = "shannot", version, propagate_version = true, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Subcommand,
+}
+
+/// Options that may stand before or after the subcommand.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// The profile: a name, or a path to a file [default: $SHANNOT_PROFILE, or `minimal`]
+    #[arg(long, global = true, value_name = "PROFILE")]
+    pub(crate) profile: Option<OsString>,
+    /// Print JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Say on stderr what was enforced
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Subcommand {
+    Run(Run),
+    #[command(subcommand)]
+    Profile(Profile),
+    /// Say what this host can enforce, found by doing it
+    #[command(after_long_help = "\
+Example:
+  shannot doctor --profile diagnostics --json
+
+Exit codes:
+  0 the profile can run here; 1 it cannot; 2 the command line or the profile is wrong")]
+    Doctor,
+    Completions(Completions),
+    Man(Man),
+}
+
+/// Print completions for a shell
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Example:
+  shannot completions bash > /etc/bash_completion.d/shannot")]
+pub(crate) struct Completions {
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// Print the manual page
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Example:
+  shannot man --out /usr/local/share/man/man1")]
+pub(crate) struct Man {
+    /// Write the pages of all subcommands into this directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// Run a command in the box
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  shannot run df -h
+  shannot run --profile diagnostics --timeout 10s -- journalctl -n 50
+  shannot run --pipe -- ps aux '|' grep nginx '|' wc -l
+  shannot run --json -- uname -a
+
+Exit codes:
+  the command's own; 124 timed out; 125 Shannot failed, or a limit other than time was
+  reached; 126 denied by the profile, or not executable; 127 not found in the box;
+  128+n killed by signal n")]
+pub(crate) struct Run {
+    /// End the command after this time, if the profile does not end it sooner
+    #[arg(long, value_name = "TIME", allow_negative_numbers = true)]
+    pub(crate) timeout: Option<Timeout>,
+    /// Pass control sequences on to the terminal as they are
+    #[arg(long)]
+    pub(crate) raw: bool,
+    /// Start in this directory [default: this one, or `/` where the box does not show it]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cwd: Option<PathBuf>,
+    /// Give the command no standard input
+    #[arg(short, long)]
+    pub(crate) no_stdin: bool,
+    /// Take each word `|` as a pipe between commands
+    #[arg(long)]
+    pub(crate) pipe: bool,
+    /// The command and its arguments; options of Shannot's stand before it
+    #[arg(trailing_var_arg = true, required = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
+}
+
+/// Look at profiles
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Profile {
+    /// List the profiles that can be named
+    #[command(after_long_help = "Example:\n  shannot profile list --json")]
+    List,
+    Show(ProfileShow),
+    Check(ProfileCheck),
+    Explain(ProfileExplain),
+    Convert(ProfileConvert),
+}
+
+/// Print a profile with all that it inherits
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Example:
+  shannot profile show readonly")]
+pub(crate) struct ProfileShow {
+    /// A name, or a path to a file [default: as of `run`]
+    pub(crate) name: Option<OsString>,
+}
+
+/// Read profiles and run the examples of their rules
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Example:
+  shannot profile check ~/.config/shannot/profiles/*.toml
+
+Exit codes:
+  0 all are well; 1 something is wrong with one; 2 the command line is wrong")]
+pub(crate) struct ProfileCheck {
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+}
+
+/// Say what a profile allows, or what becomes of a command and in which box
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  shannot profile explain --profile diagnostics
+  shannot profile explain -- find / -delete
+
+Exit codes:
+  0 allowed; 1 denied; 2 the command line or the profile is wrong")]
+pub(crate) struct ProfileExplain {
+    /// Take each word `|` as a pipe between commands
+    #[arg(long)]
+    pub(crate) pipe: bool,
+    /// The command and its arguments
+    #[arg(trailing_var_arg = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
+}
+
+/// Rewrite a JSON profile of Shannot 0.3 as TOML
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Example:
+  shannot profile convert old.json -o ~/.config/shannot/profiles/old.toml")]
+pub(crate) struct ProfileConvert {
+    pub(crate) file: PathBuf,
+    /// Where to write it [default: standard output]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Replace a file that is there
+    #[arg(long, requires = "output")]
+    pub(crate) force: bool,
+}

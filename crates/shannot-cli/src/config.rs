@@ -1,0 +1,56 @@
+//! What this process was started with: the only reader of the environment, the home and the
+//! working directory. Nothing here is handed to a box but [`Surroundings::locale`].
+
+use std::env;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use shannot::policy::Locale;
+
+/// What this process was started with.
+#[derive(Debug)]
+pub(crate) struct Surroundings {
+    /// `$SHANNOT_PROFILE`.
+    pub(crate) profile: Option<OsString>,
+    /// `$XDG_CONFIG_HOME/shannot`, by default `~/.config/shannot`.
+    pub(crate) config_dir: Option<PathBuf>,
+    /// The working directory, where it has a name.
+    pub(crate) cwd: Option<PathBuf>,
+    /// The language, time zone and terminal.
+    pub(crate) locale: Locale,
+}
+
+impl Surroundings {
+    /// Reads them.
+    pub(crate) fn read() -> Self {
+        let variables: Vec<(String, String)> = env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .chain(terminal_size())
+            .collect();
+        let pairs = variables.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        Self {
+            profile: env::var_os("SHANNOT_PROFILE").filter(|name| !name.is_empty()),
+            config_dir: config_dir(),
+            cwd: env::current_dir().ok(),
+            locale: Locale::from_env(pairs),
+        }
+    }
+}
+
+/// The XDG base directory specification: "all paths must be absolute. If an implementation
+/// encounters a relative path it should ignore it."
+fn config_dir() -> Option<PathBuf> {
+    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = absolute("XDG_CONFIG_HOME").or_else(|| Some(absolute("HOME")?.join(".config")));
+    base.map(|base| base.join("shannot"))
+}
+
+/// Shells keep `COLUMNS` to themselves, and a command in the box writes to a pipe: without this,
+/// `ps` would cut its lines at 80.
+fn terminal_size() -> impl Iterator<Item = (String, String)> {
+    let size = rustix::termios::tcgetwinsize(rustix::stdio::stdout()).ok();
+    size.into_iter().flat_map(|size| {
+        [("COLUMNS", size.ws_col), ("LINES", size.ws_row)]
+            .map(|(name, n)| (name.to_owned(), n.to_string()))
+    })
+}

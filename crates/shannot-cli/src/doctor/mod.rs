@@ -1,0 +1,118 @@
+//! `shannot doctor`: what this host can enforce, found by doing it, and how to get what is
+//! missing without weakening the host.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use shannot::LocalExecutor;
+use shannot::policy::profile::{Examples, Tier};
+use shannot::policy::{Argv, Grant, Locale, Profile, Request, Stages, authorize};
+
+use crate::args::Global;
+use crate::config::Surroundings;
+use crate::error::{Error, chain};
+use crate::exit_code::ExitCode;
+use crate::profiles::Profiles;
+use crate::render::json::Enforcement;
+use crate::render::{human, json};
+use facts::Facts;
+
+mod advice;
+mod facts;
+mod text;
+
+/// The tiers of the native engine, which is the one there is.
+const TIERS: [Tier; 3] = [Tier::T1, Tier::T2, Tier::L];
+
+/// What this host can enforce.
+#[derive(Debug, Serialize)]
+struct Report {
+    version: &'static str,
+    profile: String,
+    /// The tier that `run` would use for the profile.
+    runs_in: Option<&'static str>,
+    tiers: Vec<TierReport>,
+    facts: Facts,
+    advice: Vec<&'static str>,
+}
+
+#[derive(Debug, Serialize)]
+struct TierReport {
+    tier: &'static str,
+    works: bool,
+    /// Whether the profile accepts it.
+    accepted: bool,
+    error: Option<String>,
+    enforcement: Option<Enforcement>,
+}
+
+/// Makes the profile's box in every tier and says what came of it.
+pub(crate) fn run(global: &Global) -> ExitCode {
+    let report = match examine(global) {
+        Ok(report) => report,
+        Err(error) => {
+            human::complain_of(&error);
+            return ExitCode::Usage;
+        }
+    };
+    if global.json {
+        json::print(&report);
+    } else {
+        human::print(&text::report(&report));
+    }
+    if report.runs_in.is_some() { ExitCode::Fine } else { ExitCode::Finding }
+}
+
+fn examine(global: &Global) -> Result<Report, Error> {
+    let surroundings = Surroundings::read();
+    let profile = Profiles::new(&surroundings).select(global.profile.as_deref())?.profile;
+    let grant = grant_for_nothing(&profile)?;
+    let executor = LocalExecutor::on_this_thread()?;
+    let mut tiers = Vec::new();
+    let mut failures = Vec::new();
+    for tier in TIERS {
+        let probed = executor.probe(&grant, tier);
+        tiers.push(TierReport {
+            tier: tier.as_str(),
+            works: probed.is_ok(),
+            accepted: profile.tiers.contains(&tier),
+            error: probed.as_ref().err().map(|failure| chain(failure)),
+            enforcement: probed.as_ref().ok().map(Into::into),
+        });
+        failures.extend(probed.err().map(|failure| (tier, failure)));
+    }
+    // In the order in which `run` would try them.
+    let trials = executor.trials(&grant)?;
+    let works =
+        |tier: Tier| tiers.iter().any(|report| report.tier == tier.as_str() && report.works);
+    let used = trials.iter().find(|trial| works(trial.tier));
+    let facts = Facts::read(executor.host(), used);
+    let enforcement = used.and_then(|trial| trial.prepared.as_ref().ok());
+    let enforcement = enforcement.map(|prepared| prepared.enforcement());
+    let advice = advice::all(&failures, &facts, enforcement);
+    Ok(Report {
+        version: env!("CARGO_PKG_VERSION"),
+        profile: profile.name.to_string(),
+        runs_in: used.map(|trial| trial.tier.as_str()),
+        tiers,
+        facts,
+        advice,
+    })
+}
+
+/// The profile's box around a command that a probe does not even execute.
+fn grant_for_nothing(profile: &Profile) -> Result<Grant, Error> {
+    const TRUE: &str =
+        "version = 1\nname = \"doctor\"\n[commands.true]\nabout = \"Does nothing.\"\n";
+    let none = |_: &_| Err("it extends nothing".to_owned());
+    let commands = Profile::parse(TRUE, "<built in>", Examples::Trust, &none)?.commands;
+    let profile = Arc::new(Profile { commands, ..profile.clone() });
+    let request = Request {
+        profile: profile.name.clone(),
+        stages: Stages::new(vec![Argv::from_words(["true"])?])?,
+        cwd: None,
+        timeout: None,
+        locale: Locale::default(),
+    };
+    authorize(&profile, request).map_err(Error::Denied)
+}

@@ -1,0 +1,35 @@
+//! The program `shannot`: parse, do, answer with an exit code.
+#![forbid(unsafe_code)]
+
+mod args;
+mod config;
+mod doctor;
+mod error;
+mod exit_code;
+mod profile;
+mod profiles;
+mod render;
+mod request;
+mod run;
+mod shell;
+mod usage;
+
+use clap::Parser as _;
+use shannot::policy;
+
+use args::{Cli, Subcommand};
+
+fn main() -> std::process::ExitCode {
+    let words: Vec<_> = std::env::args_os().collect();
+    let code = match Cli::try_parse_from(&words) {
+        Ok(Cli { global, command }) => match command {
+            Subcommand::Run(args) => run::run(args, &global),
+            Subcommand::Profile(args) => profile::run(args, &global),
+            Subcommand::Doctor => doctor::run(&global),
+            Subcommand::Completions(args) => shell::completions(&args),
+            Subcommand::Man(args) => shell::man(&args),
+        },
+        Err(error) => usage::answer(&error, &words),
+    };
+    code.into()
+}

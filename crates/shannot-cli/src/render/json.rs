@@ -1,0 +1,278 @@
+//! Results as JSON, which scripts rely on: a name here is never given another meaning.
+
+use std::io::Write as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
+use shannot::sandbox::StageStatus;
+use shannot::{End, Limit, Outcome};
+
+use crate::error::{Error, chain, hint_of_failure};
+use crate::exit_code::ExitCode;
+
+/// Prints one object and a line end on stdout.
+pub(crate) fn print(value: &impl Serialize) {
+    let mut text = serde_json::to_vec(value).unwrap_or_default();
+    text.push(b'\n');
+    // A closed pipe is no error, and for another nobody is left to tell.
+    let _ = std::io::stdout().lock().write_all(&text);
+}
+
+/// The result of `run --json`.
+#[derive(Debug, Serialize)]
+pub(crate) struct RunResult {
+    target: &'static str,
+    profile: Option<String>,
+    /// The words of the only stage; `null` where there are more, see `stages`.
+    argv: Option<Vec<String>>,
+    cwd: Option<String>,
+    outcome: &'static str,
+    exit_code: u8,
+    signal: Option<i32>,
+    #[serde(flatten)]
+    stdout: Stdout,
+    #[serde(flatten)]
+    stderr: Stderr,
+    stdout_bytes: u64,
+    stderr_bytes: u64,
+    truncated: bool,
+    redactions: u64,
+    duration_ms: u64,
+    limits_hit: Vec<&'static str>,
+    stages: Vec<Stage>,
+    enforcement: Option<Enforcement>,
+    run_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    denial: Option<Denial>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Stdout {
+    stdout: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stdout_base64: Option<String>,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Stderr {
+    stderr: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stderr_base64: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Stage {
+    argv: Vec<String>,
+    exit_code: Option<i32>,
+    signal: Option<i32>,
+}
+
+/// What was in force.
+#[derive(Debug, Serialize)]
+pub(crate) struct Enforcement {
+    engine: &'static str,
+    tier: &'static str,
+    pub(crate) layers: Vec<Layer>,
+    /// Better tiers that were tried in vain.
+    passed_over: Vec<PassedOver>,
+}
+
+#[derive(Debug, Serialize)]
+struct PassedOver {
+    tier: &'static str,
+    why: String,
+}
+
+/// One layer.
+#[derive(Debug, Serialize)]
+pub(crate) struct Layer {
+    pub(crate) name: &'static str,
+    pub(crate) status: &'static str,
+    pub(crate) detail: String,
+}
+
+/// A denial.
+#[derive(Debug, Serialize)]
+pub(crate) struct Denial {
+    stage: usize,
+    rule: String,
+    why: String,
+    word: Option<String>,
+    hint: Option<String>,
+}
+
+/// Output held to be printed.
+#[derive(Debug, Default)]
+pub(crate) struct Held {
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: Vec<u8>,
+    pub(crate) truncated: bool,
+}
+
+/// What a run is known by, whatever becomes of it.
+#[derive(Debug)]
+pub(crate) struct About {
+    pub(crate) profile: Option<String>,
+    pub(crate) stages: Vec<Vec<String>>,
+    pub(crate) cwd: Option<String>,
+    pub(crate) run_id: String,
+}
+
+impl RunResult {
+    /// Of what never came to an executor.
+    pub(crate) fn of_error(about: About, error: &Error) -> Self {
+        let mut result = Self::new(about, ExitCode::of_error(error));
+        match error {
+            Error::Denied(denial) => {
+                result.outcome = "denied";
+                result.denial = Some(denial.into());
+            }
+            _ => result.outcome = "failed",
+        }
+        result.error = Some(error.chain());
+        result.hint = error.hint();
+        result
+    }
+
+    /// Of what an executor was given.
+    pub(crate) fn of_outcome(about: About, outcome: &Outcome, held: Held, code: ExitCode) -> Self {
+        let mut result = Self::new(about, code);
+        result.outcome = outcome_name(outcome);
+        result.signal = match outcome.end {
+            End::Signaled(signal) => Some(signal),
+            _ => None,
+        };
+        if let End::Failed(failure) = &outcome.end {
+            result.error = Some(chain(failure));
+            result.hint = hint_of_failure(failure).map(str::to_owned);
+        }
+        let (stdout, stdout_base64) = text_or_base64(held.stdout, held.truncated);
+        let (stderr, stderr_base64) = text_or_base64(held.stderr, held.truncated);
+        result.stdout = Stdout { stdout, stdout_base64 };
+        result.stderr = Stderr { stderr, stderr_base64 };
+        result.stdout_bytes = outcome.stdout_bytes;
+        result.stderr_bytes = outcome.stderr_bytes;
+        result.truncated = held.truncated;
+        result.duration_ms = u64::try_from(outcome.duration.as_millis()).unwrap_or(u64::MAX);
+        result.limits_hit = outcome.limits_hit.iter().copied().map(Limit::as_str).collect();
+        for (stage, status) in result.stages.iter_mut().zip(&outcome.stages) {
+            match status {
+                Some(StageStatus::Exited(code)) => stage.exit_code = Some(*code),
+                Some(StageStatus::Signaled(signal)) => stage.signal = Some(*signal),
+                None => {}
+            }
+        }
+        result.enforcement = outcome.enforcement.as_ref().map(Into::into);
+        result
+    }
+
+    fn new(about: About, code: ExitCode) -> Self {
+        let About { profile, stages, cwd, run_id } = about;
+        let argv = match stages.as_slice() {
+            [only] => Some(only.clone()),
+            _ => None,
+        };
+        let stage = |argv| Stage { argv, exit_code: None, signal: None };
+        Self {
+            target: "local",
+            profile,
+            argv,
+            cwd,
+            outcome: "failed",
+            exit_code: code.as_u8(),
+            signal: None,
+            stdout: Stdout::default(),
+            stderr: Stderr::default(),
+            stdout_bytes: 0,
+            stderr_bytes: 0,
+            truncated: false,
+            redactions: 0,
+            duration_ms: 0,
+            limits_hit: Vec::new(),
+            stages: stages.into_iter().map(stage).collect(),
+            enforcement: None,
+            run_id,
+            denial: None,
+            error: None,
+            hint: None,
+        }
+    }
+}
+
+fn outcome_name(outcome: &Outcome) -> &'static str {
+    match &outcome.end {
+        End::TimedOut => "timed_out",
+        End::LimitReached(_) => "limit",
+        End::Cancelled => "cancelled",
+        End::Failed(_) => "failed",
+        End::Exited(_) | End::Signaled(_) if !outcome.limits_hit.is_empty() => "limit",
+        End::Exited(_) => "exited",
+        End::Signaled(_) => "signaled",
+    }
+}
+
+/// Bytes as text, or as base64 where they are not UTF-8. A character that the output limit has
+/// cut is left out.
+fn text_or_base64(bytes: Vec<u8>, truncated: bool) -> (Option<String>, Option<String>) {
+    match String::from_utf8(bytes) {
+        Ok(text) => (Some(text), None),
+        Err(error) => {
+            let cut = error.utf8_error();
+            let mut bytes = error.into_bytes();
+            if truncated && cut.error_len().is_none() {
+                bytes.truncate(cut.valid_up_to());
+                return (Some(String::from_utf8_lossy(&bytes).into_owned()), None);
+            }
+            (None, Some(STANDARD.encode(bytes)))
+        }
+    }
+}
+
+impl From<&shannot::sandbox::Enforcement> for Enforcement {
+    fn from(enforcement: &shannot::sandbox::Enforcement) -> Self {
+        let layer = |layer: &shannot::sandbox::Layer| Layer {
+            name: layer.name,
+            status: layer.status.as_str(),
+            detail: layer.detail.clone(),
+        };
+        Self {
+            engine: enforcement.engine.as_str(),
+            tier: enforcement.tier.as_str(),
+            layers: enforcement.layers.iter().map(layer).collect(),
+            passed_over: enforcement
+                .passed_over
+                .iter()
+                .map(|passed| PassedOver { tier: passed.tier.as_str(), why: passed.why.clone() })
+                .collect(),
+        }
+    }
+}
+
+impl From<&shannot::policy::Denial> for Denial {
+    fn from(denial: &shannot::policy::Denial) -> Self {
+        Self {
+            stage: denial.stage,
+            rule: denial.rule.to_string(),
+            why: denial.why.to_string(),
+            word: denial.word.as_deref().map(str::to_owned),
+            hint: denial.hint.as_deref().map(str::to_owned),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_that_are_no_text_become_base64() {
+        assert_eq!(text_or_base64(b"\xff\x00".to_vec(), false), (None, Some("/wA=".to_owned())));
+        assert_eq!(text_or_base64(b"a\xe2\x82".to_vec(), false).0, None);
+        assert_eq!(text_or_base64(b"a\xe2\x82".to_vec(), true), (Some("a".to_owned()), None));
+    }
+}

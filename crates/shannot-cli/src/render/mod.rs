@@ -1,0 +1,5 @@
+//! Values in the form that somebody reads. Nothing here decides.
+
+pub(crate) mod human;
+pub(crate) mod json;
+pub(crate) mod terminal;

@@ -1,0 +1,74 @@
+//! Makes a request of words, for every subcommand that takes a command line.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::{Path, PathBuf};
+
+use shannot::policy::types::{AbsPath, Timeout};
+use shannot::policy::{Argv, Profile, Request, RequestError, Stages};
+
+use crate::config::Surroundings;
+use crate::error::Error;
+
+/// What a caller asks for, in words.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    /// The words of each stage.
+    pub(crate) stages: Vec<Vec<OsString>>,
+    pub(crate) cwd: Option<PathBuf>,
+    pub(crate) timeout: Option<Timeout>,
+}
+
+impl Asked {
+    /// Only where `pipe` is asked for does a word `|` stand between two stages.
+    pub(crate) fn new(words: Vec<OsString>, pipe: bool) -> Self {
+        let stages = if pipe {
+            words.split(|word| word == "|").map(<[OsString]>::to_vec).collect()
+        } else {
+            vec![words]
+        };
+        Self { stages, cwd: None, timeout: None }
+    }
+
+    /// The words fit to be shown.
+    pub(crate) fn shown(&self) -> Vec<Vec<String>> {
+        let shown = |words: &Vec<OsString>| {
+            words.iter().map(|word| word.to_string_lossy().into_owned()).collect()
+        };
+        self.stages.iter().map(shown).collect()
+    }
+
+    /// The command lines.
+    pub(crate) fn stages(&self) -> Result<Stages, RequestError> {
+        let argv = |words: &Vec<OsString>| {
+            Argv::from_words(words.iter().map(|word| word.clone().into_vec()))
+        };
+        Stages::new(self.stages.iter().map(argv).collect::<Result<_, _>>()?)
+    }
+
+    /// The request to a profile.
+    pub(crate) fn request(
+        &self,
+        stages: Stages,
+        profile: &Profile,
+        surroundings: &Surroundings,
+    ) -> Result<Request, Error> {
+        Ok(Request {
+            profile: profile.name.clone(),
+            stages,
+            cwd: match &self.cwd {
+                Some(path) => Some(absolute(path)?),
+                // Where it has no name that the box could enter, `/` serves.
+                None => surroundings.cwd.as_deref().and_then(|cwd| absolute(cwd).ok()),
+            },
+            timeout: self.timeout,
+            locale: surroundings.locale.clone(),
+        })
+    }
+}
+
+fn absolute(path: &Path) -> Result<AbsPath, Error> {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    AbsPath::new(absolute.into_os_string().into_vec())
+        .map_err(|source| Error::Cwd { path: path.to_owned(), source })
+}

@@ -1,0 +1,204 @@
+//! `shannot run`: one request, its output where the caller wants it, and its exit code.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+
+use shannot::policy::types::{ByteSize, Timeout};
+use shannot::policy::{Profile, Request};
+use shannot::sandbox::Error as StartError;
+use shannot::{End, Failure, Gate, Input, Io, LocalExecutor, Outcome, Output};
+
+use crate::args::{Global, Run as Args};
+use crate::config::Surroundings;
+use crate::error::Error;
+use crate::exit_code::ExitCode;
+use crate::profiles::Profiles;
+use crate::render::human;
+use crate::render::json::{self, About, Held, RunResult};
+use crate::request::Asked;
+use attend::{Attended, attend};
+use screen::Screen;
+use signals::Signals;
+
+mod attend;
+mod screen;
+mod signals;
+
+/// Runs a command and answers as it did.
+pub(crate) fn run(args: Args, global: &Global) -> ExitCode {
+    let surroundings = Surroundings::read();
+    let mut asked = Asked::new(args.command, args.pipe);
+    (asked.cwd, asked.timeout) = (args.cwd, args.timeout);
+    let wishes = Wishes {
+        asked,
+        stdin: if args.no_stdin { Stdin::Empty } else { Stdin::Passed },
+        output: match (global.json, args.raw) {
+            (true, _) => Wanted::Held,
+            (false, true) => Wanted::Raw,
+            (false, false) => Wanted::Harmless,
+        },
+    };
+    let stages = wishes.asked.shown();
+    let mut about = About { profile: None, stages, cwd: None, run_id: String::new() };
+    let done = perform(&wishes, global, &surroundings, &mut about);
+    match done {
+        Ok(done) => {
+            let code = ExitCode::of_outcome(&done.outcome, done.passed_on);
+            if !global.json {
+                human::complain_of_end(&done.outcome, done.wall);
+            }
+            if global.verbose {
+                human::tell_enforcement(&done.outcome);
+            }
+            if global.json {
+                json::print(&RunResult::of_outcome(about, &done.outcome, done.held, code));
+            }
+            code
+        }
+        Err(error) => {
+            if global.json {
+                json::print(&RunResult::of_error(about, &error));
+            } else {
+                human::complain_of(&error);
+            }
+            ExitCode::of_error(&error)
+        }
+    }
+}
+
+/// What the caller wants.
+struct Wishes {
+    asked: Asked,
+    stdin: Stdin,
+    output: Wanted,
+}
+
+/// Where the first stage reads.
+#[derive(Clone, Copy)]
+enum Stdin {
+    Empty,
+    Passed,
+}
+
+/// Where output goes.
+#[derive(Clone, Copy)]
+enum Wanted {
+    /// Into one object.
+    Held,
+    /// Through to the caller's descriptors.
+    Raw,
+    /// The same, but a terminal is shown nothing that it would obey.
+    Harmless,
+}
+
+/// A run that is over.
+struct Done {
+    outcome: Outcome,
+    held: Held,
+    passed_on: Option<i32>,
+    wall: Timeout,
+}
+
+fn perform(
+    wishes: &Wishes,
+    global: &Global,
+    surroundings: &Surroundings,
+    about: &mut About,
+) -> Result<Done, Error> {
+    if global.json {
+        about.run_id = run_id()?;
+    }
+    let stages = wishes.asked.stages()?;
+    let programs: Vec<_> = stages.as_slice().iter().map(|argv| argv.program.clone()).collect();
+    let profiles = Profiles::new(surroundings);
+    let asked = global.profile.as_deref();
+    let mut go = |profile: Arc<Profile>| {
+        about.profile = Some(profile.name.to_string());
+        let request = wishes.asked.request(stages.clone(), &profile, surroundings)?;
+        run_with(profile, request, wishes, about)
+    };
+    match go(profiles.select_for(asked, &programs)?.profile) {
+        // Only the whole profile can say what is allowed instead.
+        Err(Error::Denied(_)) => go(profiles.select(asked)?.profile),
+        done => done,
+    }
+}
+
+fn run_with(
+    profile: Arc<Profile>,
+    mut request: Request,
+    wishes: &Wishes,
+    about: &mut About,
+) -> Result<Done, Error> {
+    let limits = profile.limits;
+    let wall = request.timeout.map_or(limits.wall, |time| time.min(limits.wall));
+    about.cwd = request.cwd.as_ref().map(ToString::to_string);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| Error::internal("start the runtime", source))?;
+    runtime.block_on(async {
+        let mut signals = Signals::listen()?;
+        let gate = Gate::new([profile], Arc::new(LocalExecutor::on_this_thread()?));
+        let mut attended = start(&gate, &request, wishes, limits.output, &mut signals).await?;
+        if wishes.asked.cwd.is_none() && request.cwd.is_some() && cannot_enter(&attended.outcome) {
+            // Nothing has been executed and nothing read.
+            if rustix::termios::isatty(rustix::stdio::stderr()) {
+                human::complain("the box cannot enter this directory; starting in `/`");
+            }
+            request.cwd = None;
+            about.cwd = None;
+            attended = start(&gate, &request, wishes, limits.output, &mut signals).await?;
+        }
+        about.cwd.get_or_insert_with(|| "/".to_owned());
+        let Attended { outcome, held, passed_on } = attended;
+        Ok(Done { outcome, held, passed_on, wall })
+    })
+}
+
+fn cannot_enter(outcome: &Outcome) -> bool {
+    matches!(&outcome.end, End::Failed(Failure::Start(StartError::Cwd { .. })))
+}
+
+/// Starts a request and sees it to its end.
+async fn start(
+    gate: &Gate,
+    request: &Request,
+    wishes: &Wishes,
+    limit: ByteSize,
+    signals: &mut Signals,
+) -> Result<Attended, Error> {
+    let stdin = match wishes.stdin {
+        Stdin::Empty => Input::Empty,
+        Stdin::Passed => Input::Fd(duplicate(rustix::stdio::stdin())?),
+    };
+    let (output, screens) = match wishes.output {
+        Wanted::Held => (Output::Events, Vec::new()),
+        Wanted::Raw => {
+            let stdout = duplicate(rustix::stdio::stdout())?;
+            (Output::Fds { stdout, stderr: duplicate(rustix::stdio::stderr())? }, Vec::new())
+        }
+        Wanted::Harmless => {
+            let (stdout, out) = Screen::before(duplicate(rustix::stdio::stdout())?)?;
+            let (stderr, err) = Screen::before(duplicate(rustix::stdio::stderr())?)?;
+            (Output::Fds { stdout, stderr }, out.into_iter().chain(err).collect())
+        }
+    };
+    let run = gate.run(request.clone(), Io { stdin, output })?;
+    attend(run, signals, screens, limit).await
+}
+
+/// A descriptor of our own for the same open file.
+fn duplicate(fd: impl AsFd) -> Result<OwnedFd, Error> {
+    fd.as_fd()
+        .try_clone_to_owned()
+        .map_err(|source| Error::internal("duplicate a descriptor", source))
+}
+
+/// 128 random bits.
+fn run_id() -> Result<String, Error> {
+    let mut bytes = [0u8; 16];
+    rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())
+        .map_err(|errno| Error::internal("get random bytes", errno))?;
+    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
+}

@@ -1,0 +1,69 @@
+//! The signals that a caller sends to end a run.
+
+use std::io;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::error::Error;
+
+pub(super) const SIGHUP: i32 = 1;
+pub(super) const SIGINT: i32 = 2;
+pub(super) const SIGQUIT: i32 = 3;
+pub(super) const SIGTERM: i32 = 15;
+
+/// Those of the four that this process was not started to ignore.
+#[derive(Debug)]
+pub(super) struct Signals {
+    hup: Option<Signal>,
+    int: Option<Signal>,
+    quit: Option<Signal>,
+    term: Option<Signal>,
+}
+
+impl Signals {
+    /// Listens from now on.
+    pub(super) fn listen() -> Result<Self, Error> {
+        let ignored = ignored();
+        let listen = |number: i32| -> io::Result<Option<Signal>> {
+            // `nohup` and shells that start a job in the background mean it.
+            if ignored & (1 << (number - 1)) != 0 {
+                return Ok(None);
+            }
+            signal(SignalKind::from_raw(number)).map(Some)
+        };
+        let failed = |source| Error::internal("listen for signals", source);
+        Ok(Self {
+            hup: listen(SIGHUP).map_err(failed)?,
+            int: listen(SIGINT).map_err(failed)?,
+            quit: listen(SIGQUIT).map_err(failed)?,
+            term: listen(SIGTERM).map_err(failed)?,
+        })
+    }
+
+    /// The next signal.
+    pub(super) async fn next(&mut self) -> i32 {
+        tokio::select! {
+            () = one(&mut self.hup) => SIGHUP,
+            () = one(&mut self.int) => SIGINT,
+            () = one(&mut self.quit) => SIGQUIT,
+            () = one(&mut self.term) => SIGTERM,
+        }
+    }
+}
+
+async fn one(signal: &mut Option<Signal>) {
+    let came = match signal {
+        Some(signal) => signal.recv().await,
+        None => None,
+    };
+    if came.is_none() {
+        std::future::pending().await
+    }
+}
+
+/// The signals that this process ignores, as bits; none where that cannot be read.
+fn ignored() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    line.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok()).unwrap_or(0)
+}

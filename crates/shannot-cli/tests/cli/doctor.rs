@@ -1,0 +1,72 @@
+use crate::harness::*;
+
+#[test]
+fn doctor_finds_the_tier_that_run_uses() {
+    for user in everyone() {
+        for profile in ["minimal", "diagnostics"] {
+            let examined = end(shannot(user).args(["doctor", "--json", "--profile", profile]));
+            assert_code(&examined, 0);
+            let report = examined.json();
+            let result =
+                end(shannot(user).args(["run", "--json", "--profile", profile, "ls"])).json();
+            assert_eq!(report["runs_in"], result["enforcement"]["tier"], "{profile} as {user:?}");
+            let tiers: Vec<_> = report["tiers"].as_array().unwrap().iter().collect();
+            assert_eq!(tiers.len(), 3);
+            for tier in tiers {
+                assert_eq!(tier["works"] == true, tier["error"].is_null(), "{tier}");
+            }
+        }
+    }
+}
+
+#[test]
+fn doctor_says_when_nothing_runs() {
+    let place = Place::new();
+    let text = "version = 1\nname = \"t3\"\ntiers = [\"T3\"]\n[commands.ls]\nabout = \"l\"\n";
+    let path = place.write("t3.toml", text);
+    for user in everyone() {
+        let ended = end(shannot(user).args(["doctor", "--profile"]).arg(&path));
+        assert_code(&ended, 1);
+        assert!(ended.text().contains("cannot run here"), "{}", ended.text());
+        let ended = end(shannot(user).args(["run", "--profile"]).arg(&path).arg("ls"));
+        assert_code(&ended, 125);
+        assert!(ended.complaint().contains("hint: `shannot doctor`"), "{ended:?}");
+    }
+}
+
+#[test]
+fn completions_and_manual_pages_are_printed() {
+    for shell in ["bash", "zsh", "fish"] {
+        let ended = end(shannot(ordinary()).args(["completions", shell]));
+        assert!(ended.text().contains("shannot"), "{shell}");
+    }
+    assert!(end(shannot(ordinary()).arg("man")).text().contains(".TH shannot 1"));
+}
+
+/// A terminal of 24 lines.
+#[test]
+fn short_help_fits_a_screen() {
+    for words in [&["-h"][..], &["run", "-h"], &["profile", "-h"], &["doctor", "-h"]] {
+        let ended = end(shannot(ordinary()).args(words));
+        assert!(ended.text().lines().count() <= 24, "{}", ended.text());
+    }
+}
+
+#[test]
+fn long_help_has_an_example() {
+    let commands: [&[&str]; 9] = [
+        &["run"],
+        &["doctor"],
+        &["completions"],
+        &["man"],
+        &["profile", "list"],
+        &["profile", "show"],
+        &["profile", "check"],
+        &["profile", "explain"],
+        &["profile", "convert"],
+    ];
+    for words in commands {
+        let ended = end(shannot(ordinary()).args(words).arg("--help"));
+        assert!(ended.text().contains("Example"), "{words:?}");
+    }
+}

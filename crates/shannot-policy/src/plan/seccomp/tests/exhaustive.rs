@@ -1,0 +1,207 @@
+//! Every compiled program is run on every call number and on many arguments, and must say what
+//! the table says; and every program must be one that the kernel accepts.
+
+use super::super::bpf::{AND_K, Insn, JA, JEQ_K, JGE_K, LD_W_ABS, RET_ALLOW, RET_ERRNO, RET_K};
+use super::super::decision::Decision;
+use super::super::*;
+use super::filters;
+
+/// What the kernel's interpreter does with a program, and in how many steps.
+fn run(program: &Program, data: &SeccompData) -> (Action, usize) {
+    let mut words = vec![data.nr, data.arch, 0, 0];
+    for arg in data.args {
+        let half = |shift: u32| u32::try_from(arg >> shift & 0xFFFF_FFFF).unwrap();
+        words.extend([half(0), half(32)]);
+    }
+    let (mut at, mut a, mut steps) = (0, 0, 0);
+    loop {
+        let Insn { code, jt, jf, k } = program.insns()[at];
+        at += 1;
+        steps += 1;
+        match code {
+            LD_W_ABS => a = words[k as usize / 4],
+            AND_K => a &= k,
+            JA => at += k as usize,
+            JEQ_K => at += usize::from(if a == k { jt } else { jf }),
+            JGE_K => at += usize::from(if a >= k { jt } else { jf }),
+            RET_K if k == RET_ALLOW => return (Action::Allow, steps),
+            RET_K if k == RET_ERRNO => return (Action::Pretend, steps),
+            RET_K => {
+                return (Action::Errno(Errno(u16::try_from(k - RET_ERRNO).unwrap())), steps);
+            }
+            _ => panic!("instruction {at} has the unknown code {code:#x}"),
+        }
+    }
+}
+
+/// A small generator of numbers that look random and are the same in every run (splitmix64).
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    fn pick(&mut self, from: &[u64]) -> u64 {
+        from[usize::try_from(self.next() % from.len() as u64).unwrap()]
+    }
+}
+
+/// Every number that a decision compares with, its neighbours, and its mask's single bits.
+fn edges(decision: &Decision, found: &mut Vec<u32>) {
+    let Decision::Switch(switch) = decision else {
+        return;
+    };
+    for (values, then) in &switch.cases {
+        for value in [*values.start(), *values.end()] {
+            found.extend([value.wrapping_sub(1), value, value.wrapping_add(1)]);
+        }
+        edges(then, found);
+    }
+    if switch.mask != u32::MAX {
+        found.extend((0..32).map(|bit| 1 << bit).filter(|bit| switch.mask & bit != 0));
+        found.extend([switch.mask, !switch.mask]);
+    }
+    edges(&switch.otherwise, found);
+}
+
+/// 64-bit arguments made of `edges`: as they are, with bits above, and in the upper half.
+fn arguments(edges: &[u32]) -> Vec<u64> {
+    let always = [0, 1, 2, 0x7FFF_FFFF, 0x8000_0000, u32::MAX];
+    let mut all: Vec<u64> = Vec::new();
+    for low in edges.iter().chain(&always).map(|edge| u64::from(*edge)) {
+        all.extend([low, low | 1 << 32, low | 0xFFFF_FFFF << 32, low << 32]);
+    }
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+fn check(filter: &Filter, program: &Program, data: SeccompData) {
+    let (compiled, _) = run(program, &data);
+    assert_eq!(compiled, filter.verdict(&data), "{data:x?} under {filter:?}");
+}
+
+#[test]
+fn every_number_gets_the_answer_of_the_table() {
+    for filter in filters() {
+        let program = filter.compile();
+        let arch = filter.arch.audit();
+        for nr in (0..=1024).flat_map(|nr| [nr, X32_BIT | nr, 1 << 31 | nr]).chain([u32::MAX]) {
+            for args in [[0; 6], [u64::MAX; 6], [1 << 32; 6]] {
+                check(&filter, &program, SeccompData { nr, arch, args });
+            }
+        }
+    }
+}
+
+#[test]
+fn no_number_means_anything_under_another_arch() {
+    // i386, ARM, x86-64 without its 64-bit mark, the other machine, and nonsense.
+    let foreign = [0x4000_0003, 0x4000_0028, 0x4000_003E, 0, u32::MAX];
+    for filter in filters() {
+        let program = filter.compile();
+        let others = Arch::ALL.into_iter().filter(|arch| *arch != filter.arch).map(Arch::audit);
+        for arch in others.chain(foreign) {
+            for nr in 0..=512 {
+                let data = SeccompData { nr, arch, args: [0; 6] };
+                assert_eq!(run(&program, &data).0, UNKNOWN);
+                assert_eq!(filter.verdict(&data), UNKNOWN);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_argument_gets_the_answer_of_the_table() {
+    let mut random = Random(0x5EED);
+    for filter in filters() {
+        let program = filter.compile();
+        let arch = filter.arch.audit();
+        for call in table().filter(|call| matches!(call.treatment, Treatment::Check(_))) {
+            let Some(nr) = call.number(filter.arch) else {
+                continue;
+            };
+            let mut found = Vec::new();
+            edges(&call.treatment.decision(&filter), &mut found);
+            let values = arguments(&found);
+            for (place, value) in (0..6).flat_map(|place| values.iter().map(move |v| (place, *v))) {
+                let mut args = [0; 6];
+                args[place] = value;
+                check(&filter, &program, SeccompData { nr, arch, args });
+            }
+            for _ in 0..400 {
+                let args = [0; 6].map(|_| random.pick(&values));
+                check(&filter, &program, SeccompData { nr, arch, args });
+                let args = [0; 6].map(|_| random.next());
+                check(&filter, &program, SeccompData { nr, arch, args });
+            }
+        }
+    }
+}
+
+/// The rules of the kernel's `bpf_check_classic` and `seccomp_check_filter`, as far as these
+/// programs can break them.
+#[test]
+fn every_program_is_one_the_kernel_accepts() {
+    for filter in filters() {
+        let program = filter.compile();
+        let insns = program.insns();
+        assert!(insns.len() <= 4096);
+        assert_eq!(insns.last().unwrap().code, RET_K);
+        for (at, insn) in insns.iter().enumerate() {
+            let after = insns.len() - at - 1;
+            match insn.code {
+                LD_W_ABS => assert!(insn.k % 4 == 0 && insn.k < 64),
+                JA => assert!((insn.k as usize) < after),
+                JEQ_K | JGE_K => {
+                    assert!(usize::from(insn.jt) < after && usize::from(insn.jf) < after);
+                }
+                AND_K | RET_K => {}
+                code => panic!("instruction {at} has the unknown code {code:#x}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn programs_stay_small_and_shallow() {
+    for filter in filters() {
+        let program = filter.compile();
+        let size = program.insns().len();
+        assert!(size <= 235, "{size} instructions under {filter:?}");
+        for call in table().filter(|call| call.treatment == Treatment::Allow) {
+            let Some(nr) = call.number(filter.arch) else {
+                continue;
+            };
+            let data = SeccompData { nr, arch: filter.arch.audit(), args: [0; 6] };
+            let (_, steps) = run(&program, &data);
+            // Two loads, the arch, the answer, and at most nine comparisons of the number.
+            assert!(steps <= 13, "{} takes {steps} steps", call.name);
+        }
+    }
+}
+
+#[test]
+fn a_jump_too_far_for_eight_bits_still_arrives() {
+    // Each value leads to a tree of its own, so the whole is longer than a jump can reach.
+    let leaf = |n: u32| {
+        let errno = |value: u32| Action::Errno(Errno(u16::try_from(n * 16 + value + 1).unwrap()));
+        let cases = (0..16).fold(switch(Word::Low(0)), |cases, v| cases.is(&[2 * v], errno(v)));
+        cases.otherwise(Action::Allow)
+    };
+    let cases = (0..60).fold(switch(Word::Number), |cases, n| cases.is(&[3 * n], leaf(n)));
+    let decision = cases.otherwise(Action::Pretend);
+    let program = Program::compile(&decision);
+    assert!(program.insns().iter().any(|insn| insn.code == JA));
+    for nr in 0..200 {
+        for arg in 0..40 {
+            let data = SeccompData { nr, arch: 0, args: [arg; 6] };
+            assert_eq!(run(&program, &data).0, decision.answer(&data), "{nr} {arg}");
+        }
+    }
+}

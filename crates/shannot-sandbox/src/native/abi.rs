@@ -1,0 +1,56 @@
+//! The kernel's types that the bare calls of [`super::sys`] take and give.
+
+use std::ffi::c_int;
+
+/// An error number as the kernel returned it, `errno(3)`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Errno(pub(crate) i32);
+
+impl From<Errno> for std::io::Error {
+    fn from(e: Errno) -> Self {
+        Self::from_raw_os_error(e.0)
+    }
+}
+
+/// The result of a system call.
+pub(crate) type Sys<T = ()> = Result<T, Errno>;
+
+/// A bare file descriptor number. Children work with numbers: ownership stays with the parent,
+/// whose table a child only has a copy of.
+pub(crate) type Fd = c_int;
+
+/// A signal mask, as the kernel has it: one bit a signal.
+pub(crate) type SignalMask = u64;
+
+/// How a child ended and what it used.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reaped {
+    /// Its process id.
+    pub(crate) pid: i32,
+    /// Its status, as `wait4(2)` encodes it.
+    pub(crate) status: i32,
+}
+
+/// `struct landlock_ruleset_attr` of ABI 6; older kernels are given its first fields only.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct RulesetAttr {
+    pub(crate) handled_access_fs: u64,
+    pub(crate) handled_access_net: u64,
+    pub(crate) scoped: u64,
+}
+
+/// No flags, no namespaces, nothing asked for.
+pub(crate) const NO_CLONE_ARGS: libc::clone_args = libc::clone_args {
+    flags: 0,
+    pidfd: 0,
+    child_tid: 0,
+    parent_tid: 0,
+    exit_signal: 0,
+    stack: 0,
+    stack_size: 0,
+    tls: 0,
+    set_tid: 0,
+    set_tid_size: 0,
+    cgroup: 0,
+};

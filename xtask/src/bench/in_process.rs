@@ -1,0 +1,106 @@
+//! What the engine costs a program that embeds it, against `posix_spawn` of the same command.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::process::{Command, Stdio as Null};
+use std::sync::Arc;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use shannot::policy::profile::{Examples, Network, Processes, Profile, Tier};
+use shannot::policy::{Argv, Locale, Plan, Request, Stages, authorize};
+use shannot::sandbox::{Host, Prepared, Stdio, prepare};
+
+use super::{Row, program};
+
+const PROFILE: &str = r#"
+version = 1
+name = "bench"
+description = "What diagnostics has, for one command."
+[view]
+processes = "host"
+network = "tables"
+[commands.true]
+about = "Do nothing."
+"#;
+
+pub(super) fn rows() -> Result<Vec<Row>, String> {
+    let host = Arc::new(Host::read().map_err(|e| e.to_string())?);
+    let full = if host.uid == 0 { Tier::T1 } else { Tier::T2 };
+    let hidden = ready(full, &host, |_| {})?.hidden().to_vec();
+    let row = |name: &str, tier, change: fn(&mut Profile)| -> Result<Row, String> {
+        let prepared = ready(tier, &host, change)?;
+        Ok((format!("{name}, {tier}"), Box::new(move || start(&prepared))))
+    };
+    let again = Arc::clone(&host);
+    let mut bwrap = program::bwrap(&hidden, &["/bin/true"]);
+    Ok(vec![
+        ("posix_spawn".into(), Box::new(spawn)),
+        row("bare layers", full, bare)?,
+        row("diagnostics", full, |_| {})?,
+        row("diagnostics, own network namespace", full, |p| p.view.network = Network::None)?,
+        row("diagnostics, prepared before", Tier::L, |_| {})?,
+        (
+            format!("diagnostics, prepared each time, {full}"),
+            Box::new(move || start(&ready(full, &again, |_| {})?)),
+        ),
+        ("bwrap, same mounts and namespaces".into(), Box::new(move || quiet(&mut bwrap))),
+    ])
+}
+
+/// No hides and no host view: the layers alone.
+fn bare(profile: &mut Profile) {
+    profile.paths.hide.clear();
+    profile.paths.hide_other_homes = false;
+    profile.view.processes = Processes::Own;
+}
+
+fn spawn() -> Result<(), String> {
+    quiet(&mut Command::new("/bin/true"))
+}
+
+/// Runs a command with nothing on its standard streams. std uses `posix_spawn` here.
+pub(super) fn quiet(command: &mut Command) -> Result<(), String> {
+    let done = command.stdin(Null::null()).stdout(Null::null()).stderr(Null::null()).status();
+    match done {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("{command:?}: {status}")),
+        Err(error) => Err(format!("{command:?}: {error}")),
+    }
+}
+
+/// A box for `true`, made ready.
+pub(super) fn ready(tier: Tier, host: &Host, change: fn(&mut Profile)) -> Result<Prepared, String> {
+    let profile = Profile::parse(PROFILE, "bench", Examples::Trust, &|_| Err("none".into()));
+    let mut profile = profile.map_err(|e| e.to_string())?;
+    change(&mut profile);
+    profile.tiers = BTreeSet::from([tier]);
+    let argv = Argv::from_words(["true"]).map_err(|e| e.to_string())?;
+    let request = Request {
+        profile: profile.name.clone(),
+        stages: Stages::new(vec![argv]).map_err(|e| e.to_string())?,
+        cwd: None,
+        timeout: None,
+        locale: Locale::default(),
+    };
+    let grant = authorize(&Arc::new(profile), request).map_err(|e| e.to_string())?;
+    let facts = host.facts().map_err(|e| e.to_string())?;
+    prepare(&Plan::new(&grant, tier, &facts), host).map_err(|e| format!("{tier}: {e}"))
+}
+
+/// Starts a run and waits for its end.
+fn start(prepared: &Prepared) -> Result<(), String> {
+    let null = || -> Result<OwnedFd, String> {
+        let file = File::options().read(true).write(true).open("/dev/null");
+        file.map(Into::into).map_err(|e| e.to_string())
+    };
+    let stdio = Stdio { stdin: null()?, stdout: null()?, stderr: null()? };
+    let mut child = prepared.start(stdio).map_err(|e| e.to_string())?;
+    while !child.try_wait().map_err(|e| e.to_string())? {
+        if let Some(fd) = child.wait_fd() {
+            // Interrupted or not: the loop looks again.
+            let _ = poll(&mut [PollFd::from_borrowed_fd(fd, PollFlags::IN)], None);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,54 @@
+//! What `shannot run` costs as a whole process, against bwrap with the same mounts.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use shannot::policy::profile::{Network, Processes, Tier};
+use shannot::sandbox::Host;
+
+use super::{Row, in_process};
+
+pub(super) fn rows(shannot: &Path) -> Result<Vec<Row>, String> {
+    let host = Arc::new(Host::read().map_err(|e| e.to_string())?);
+    let full = if host.uid == 0 { Tier::T1 } else { Tier::T2 };
+    // `minimal` hides what every profile hides.
+    let prepared = in_process::ready(full, &host, |profile| {
+        profile.view.processes = Processes::Own;
+        profile.view.network = Network::None;
+    })?;
+    let mut bwrap = bwrap(prepared.hidden(), &["ls", "/etc/hostname"]);
+    let mut run = Command::new(shannot);
+    run.args(["run", "--profile", "minimal", "--", "ls", "/etc/hostname"]);
+    let mut bare = Command::new("ls");
+    bare.arg("/etc/hostname");
+    Ok(vec![
+        (
+            "bwrap, same mounts and namespaces".into(),
+            Box::new(move || in_process::quiet(&mut bwrap)),
+        ),
+        ("shannot run --profile minimal".into(), Box::new(move || in_process::quiet(&mut run))),
+        ("ls alone".into(), Box::new(move || in_process::quiet(&mut bare))),
+    ])
+}
+
+/// bwrap with what a box of `minimal` has: all namespaces, no capability, the whole tree
+/// read-only, the same devices, its own /proc, a tmpfs on /tmp, the same paths hidden.
+pub(super) fn bwrap(hidden: &[PathBuf], command: &[&str]) -> Command {
+    let mut bwrap = Command::new("bwrap");
+    bwrap.args(["--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL"]);
+    bwrap.args(["--clearenv", "--setenv", "PATH", shannot::policy::profile::BOX_PATH]);
+    bwrap.args(["--ro-bind", "/", "/", "--proc", "/proc"]);
+    for device in shannot::policy::plan::HARMLESS_DEVICES {
+        bwrap.args(["--dev-bind", device, device]);
+    }
+    for path in hidden {
+        if path.is_dir() {
+            bwrap.arg("--tmpfs").arg(path);
+        } else {
+            bwrap.args(["--ro-bind", "/dev/null"]).arg(path);
+        }
+    }
+    bwrap.args(["--tmpfs", "/tmp", "--"]).args(command);
+    bwrap
+}
