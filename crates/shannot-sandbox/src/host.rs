@@ -42,6 +42,8 @@ pub struct Host {
 /// One line of `/proc/<pid>/mountinfo`, `proc_pid_mountinfo(5)`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MountEntry {
+    /// The file system, as its device number.
+    pub device: String,
     /// Which directory of its file system is mounted.
     pub root: PathBuf,
     /// Where.
@@ -149,12 +151,13 @@ pub(crate) fn parse_mountinfo(text: &[u8]) -> Vec<MountEntry> {
     text.split(|b| *b == b'\n')
         .filter_map(|line| {
             let mut fields = line.split(|b| *b == b' ');
-            let root = unescape(fields.nth(3)?);
+            let device = String::from_utf8_lossy(fields.nth(2)?).into_owned();
+            let root = unescape(fields.next()?);
             let mount_point = unescape(fields.next()?);
             let mut after = fields.skip_while(|f| *f != b"-").skip(1);
             let fstype = String::from_utf8_lossy(after.next()?).into_owned();
             let super_options = String::from_utf8_lossy(after.nth(1)?).into_owned();
-            Some(MountEntry { root, mount_point, fstype, super_options })
+            Some(MountEntry { device, root, mount_point, fstype, super_options })
         })
         .collect()
 }
@@ -186,6 +189,7 @@ mod tests {
     fn mountinfo_line_with_optional_fields_and_escapes_is_read() {
         let line = b"36 35 98:0 /mnt1 /mnt\\0402 rw,noatime master:1 shared:7 - ext3 /dev/root rw,errors=continue\n";
         let want = MountEntry {
+            device: "98:0".into(),
             root: "/mnt1".into(),
             mount_point: "/mnt 2".into(),
             fstype: "ext3".into(),

@@ -4,6 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use crate::harness::*;
+use crate::host::*;
 
 /// Directories that users write to on every host.
 fn usual_directories(tier: Tier) -> Vec<String> {

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::harness::*;
+use crate::host::*;
 
 /// A word that no other test's processes carry.
 fn marker(tier: Tier, case: &str) -> String {
@@ -68,6 +69,8 @@ fn assert_dies_with_supervisor(tier: Tier, profile: &Profile, program: &Path, wo
         let _ = std::process::Command::new("kill").args(["-9", pid]).status();
     }
     assert!(gone, "the supervisor was killed and these live on: {left:#?}");
+    // Nobody was left to remove the run's empty cgroup, so the next run does.
+    inside(tier, profile, &["status"]);
     assert_eq!(groups_of(pid, Path::new("/sys/fs/cgroup")), [""; 0].map(PathBuf::from));
 }
 

@@ -6,6 +6,7 @@
 //! nothing), and the host shows no change.
 
 mod harness;
+mod host;
 
 mod exec;
 mod files;

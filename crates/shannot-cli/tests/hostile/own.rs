@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::pty::OpenptFlags;
 
 use crate::harness::*;
+use crate::host::*;
 
 /// A test's own descriptor that programs it starts inherit.
 fn inheritable(fd: impl AsFd) {

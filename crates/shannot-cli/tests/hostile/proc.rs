@@ -3,6 +3,7 @@
 use std::fs;
 
 use crate::harness::*;
+use crate::host::*;
 
 /// In two halves, so that no command line holds it.
 const SECRET: [&str; 2] = ["not-for-", "the-box-7f3a"];

@@ -3,6 +3,7 @@
 use std::fs;
 
 use crate::harness::*;
+use crate::host::*;
 
 /// A box that is told the pids of a host's process of the same user and of its own supervisor.
 fn against_processes(tier: Tier, profile: &Profile, case: &[&str]) -> Report {
@@ -95,6 +96,25 @@ fn futexes_of_the_host_keep_their_waiters(tier: Tier) {
     assert!(!woken, "outside, the waiter is taken away");
 }
 
+/// Who waits at a futex first is woken first. A wake for one, as `sem_post(3)` sends it, must
+/// reach the host's waiter and not one in a box, who may only read the file.
+fn wakes_reach_the_host(tier: Tier) {
+    let fixture = Fixture::new(tier, "futex-steal");
+    let file = fixture.file(tier, "shared", &"\0".repeat(4096));
+    fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o644)).expect("chmod");
+    let probe = probe();
+    let words = [word(&probe), "futex-steal", word(&file)];
+    let mut thief = Held::start(&mut shannot(tier, &Profile::default(), &[], &words));
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let mut waiter = std::process::Command::new(&probe);
+    waiter.args(["futex-wait", word(&file)]).stdin(std::process::Stdio::null());
+    let mut waiter = Victim::start(&mut waiter);
+    run_as_root_or_self(&["futex-wake", word(&file), "1"]);
+    let woken = eventually_ended(&mut waiter);
+    let report = thief.finish();
+    assert!(woken, "a box took the wake of a host's process: {report:?}");
+}
+
 fn run_as_root_or_self(words: &[&str]) -> Report {
     let out = std::process::Command::new(probe()).args(words).output().expect("the probe starts");
     Report::read(&String::from_utf8_lossy(&out.stdout))
@@ -112,5 +132,6 @@ in_every_tier! {
     signals_to_all_are_contained => signals_to_everything_stay_in_the_box;
     tracing_is_closed => tracing_is_refused;
     no_process_can_ask_to_live_on => living_on_is_refused;
+    host_futexes_keep_their_wakes => wakes_reach_the_host;
     host_futexes_keep_their_waiters => futexes_of_the_host_keep_their_waiters;
 }

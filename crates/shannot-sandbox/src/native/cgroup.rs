@@ -19,6 +19,9 @@ pub(super) struct MemoryGroup {
     version: Version,
 }
 
+/// How groups of runs are named, before the supervisor's process id.
+const PREFIX: &str = "shannot-";
+
 /// How a command joins its group. Not by a write to `cgroup.procs`: moving a whole process takes
 /// a lock of every process of the host, and a grace period of 10 ms and more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +58,21 @@ impl MemoryParent {
     /// the usual answer for a user without delegation.
     pub(super) fn find(host: &Host) -> Option<Self> {
         let own = fs::read_to_string("/proc/self/cgroup").ok()?;
-        v1(host, &own).or_else(|| v2(host, &own))
+        let parent = v1(host, &own).or_else(|| v2(host, &own))?;
+        parent.remove_left_groups();
+        Some(parent)
+    }
+
+    /// Removes groups whose supervisor was killed before it could: their processes are gone.
+    fn remove_left_groups(&self) {
+        for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let supervisor = name.to_str().and_then(|n| n.strip_prefix(PREFIX)?.split('-').next());
+            if supervisor.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+                // One with processes in it stays: the kernel says that it is busy.
+                let _ = fs::remove_dir(entry.path());
+            }
+        }
     }
 
     pub(super) const fn name(&self) -> &'static str {
@@ -68,9 +85,15 @@ impl MemoryParent {
     /// Makes the group of one run.
     pub(super) fn make(&self, limit: ByteSize) -> io::Result<MemoryGroup> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let dir = self.dir.join(format!("shannot-{}-{number}", std::process::id()));
-        fs::create_dir(&dir)?;
+        let dir = loop {
+            let number = NEXT.fetch_add(1, Ordering::Relaxed);
+            let dir = self.dir.join(format!("{PREFIX}{}-{number}", std::process::id()));
+            match fs::create_dir(&dir) {
+                // Of a killed supervisor that had this process's id before it.
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+                made => break made.map(|()| dir)?,
+            }
+        };
         let made = || {
             let (max, swap) = match self.version {
                 Version::V1 => ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes"),

@@ -290,6 +290,9 @@ impl Masks {
         match Self::put(first, path) {
             // Gone since the box was prepared: there is nothing left to hide.
             Err(Errno(libc::ENOENT)) => Ok(()),
+            // Closed to this user, who has more rights here than the commands will have. Looked
+            // at again, for a security module may answer the same of the mount.
+            Err(Errno(libc::EACCES)) if is_closed(path) => Ok(()),
             // Mount points are not looked at before, so their kind was a guess.
             Err(Errno(libc::ENOTDIR | libc::EINVAL)) => Self::put(second, path),
             other => other,
@@ -301,6 +304,18 @@ impl Masks {
         let attached = sys::attach(copy, path);
         sys::close(copy);
         attached
+    }
+}
+
+/// Whether a path cannot be walked to.
+fn is_closed(path: &CStr) -> bool {
+    match sys::open(path, libc::O_PATH | libc::O_CLOEXEC) {
+        Err(Errno(libc::EACCES)) => true,
+        Err(_) => false,
+        Ok(fd) => {
+            sys::close(fd);
+            false
+        }
     }
 }
 

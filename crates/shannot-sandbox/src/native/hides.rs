@@ -18,7 +18,7 @@ use shannot_policy::profile::{Anchor, Component, PathPattern};
 
 use super::error::Error;
 use super::spec::MaskKind;
-use crate::host::{Host, records};
+use crate::host::{Host, MountEntry, records};
 
 /// One hidden path of this host.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,6 +47,9 @@ pub(super) fn find(hides: &[Hide], host: &Host) -> Result<Vec<Hidden>, Error> {
             Hide::NetworkFilesystems => mounts(host, is_network, &mut found),
         }
     }
+    for hidden in found.clone() {
+        found.extend(aliases(&hidden, &host.mounts));
+    }
     // In order of paths a directory comes before what lies below it.
     let mut outer: Vec<Hidden> = Vec::with_capacity(found.len());
     for hidden in found {
@@ -58,8 +61,32 @@ pub(super) fn find(hides: &[Hide], host: &Host) -> Result<Vec<Hidden>, Error> {
     Ok(outer)
 }
 
+/// Other places at which the mounts of this host show what is hidden: a file system, or a part of
+/// it, can be mounted more than once.
+fn aliases(hidden: &Hidden, mounts: &[MountEntry]) -> Vec<Hidden> {
+    // Of mounts at one place the last is on top.
+    let holds = |m: &&MountEntry| hidden.path.starts_with(&m.mount_point);
+    let depth = |m: &&MountEntry| m.mount_point.components().count();
+    let Some(home) = mounts.iter().filter(holds).max_by_key(depth) else { return Vec::new() };
+    let Ok(below) = hidden.path.strip_prefix(&home.mount_point) else { return Vec::new() };
+    let in_fs = home.root.join(below);
+    let others = mounts.iter().filter(|m| m.device == home.device);
+    let places = others.filter_map(|m| {
+        let below = in_fs.strip_prefix(&m.root).ok()?;
+        // Joining an empty path would add a slash.
+        let place = if below.as_os_str().is_empty() {
+            m.mount_point.clone()
+        } else {
+            m.mount_point.join(below)
+        };
+        (place != hidden.path && place != Path::new("/")).then_some(place)
+    });
+    // Not looked at: another mount may lie on top.
+    places.map(|path| Hidden { path, kind: hidden.kind, seen: false }).collect()
+}
+
 /// Every home but that of the user who runs; for root, which owns the box's supervisor but not
-/// the box, every home. No path is followed to its end: a home may be an automount.
+/// the box, every home. Nothing on an automount is looked at: that would mount it.
 fn other_homes(host: &Host, found: &mut BTreeSet<Hidden>) {
     let own = host.home.as_deref().filter(|_| host.uid != 0);
     let mut homes: BTreeSet<PathBuf> = [PathBuf::from("/root")].into();
@@ -75,13 +102,22 @@ fn other_homes(host: &Host, found: &mut BTreeSet<Hidden>) {
         let person = (1000..65534).contains(&uid) && home.components().count() > 2;
         (person && home.is_absolute()).then(|| home.to_owned())
     }));
-    for path in homes {
+    for path in homes.into_iter().map(|path| real_home(path, host)) {
         // A home above our own cannot be hidden without hiding ours.
         if own.is_none_or(|own| !own.starts_with(&path)) {
             let seen = path.symlink_metadata().is_ok_and(|m| m.is_dir());
             found.insert(Hidden { path, kind: MaskKind::Dir, seen });
         }
     }
+}
+
+/// Where a home really is, if links lead there: what is covered must be what they lead to.
+fn real_home(path: PathBuf, host: &Host) -> PathBuf {
+    let mut automounts = host.mounts.iter().filter(|m| is_automount(&m.fstype));
+    if automounts.any(|m| path.starts_with(&m.mount_point)) {
+        return path;
+    }
+    std::fs::canonicalize(&path).unwrap_or(path)
 }
 
 fn mounts(host: &Host, wanted: fn(&str) -> bool, found: &mut BTreeSet<Hidden>) {

@@ -89,7 +89,11 @@ pub fn prepare(plan: &Plan, host: &Host) -> Result<Prepared, Error> {
         RunRules::Each { abi, reads, rules }
     };
     let in_tier_l = plan.tier == Tier::L;
-    let starts = if in_tier_l && !plan.stages.iter().any(|s| s.filter.forks) {
+    let forks = plan.stages.iter().any(|s| s.filter.forks);
+    let starts = if in_tier_l
+        && !forks
+        && !resolved.iter().any(|r| program::has_capabilities(&r.path))
+    {
         Starts::Direct
     } else {
         Starts::Box
@@ -355,6 +359,8 @@ fn rlimits(plan: &Plan, supervised_memory: bool) -> Vec<Rlimit> {
         (Resource::Msgqueue, 0, 0),
         (Resource::Nice, 0, 0),
         (Resource::Rtprio, 0, 0),
+        // Queued signals and timers are counted for each user, the host's own included.
+        (Resource::Sigpending, 1024, 1024),
         (Resource::Stack, 8 << 20, 8 << 20),
         (Resource::Nofile, limits.open_files.into(), limits.open_files.into()),
     ];

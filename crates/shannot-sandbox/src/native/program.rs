@@ -101,6 +101,15 @@ fn find(program: &Program, search: &str) -> Result<PathBuf, Error> {
     }
 }
 
+/// Whether a program has capabilities of its own, as `ping` may. The box gives it none, but its
+/// execution clears the parent-death signal, `prctl(2)`. What cannot be looked at may have them.
+pub(super) fn has_capabilities(path: &Path) -> bool {
+    use rustix::io::Errno;
+    let mut none = [0u8; 0];
+    let found = rustix::fs::getxattr(path, "security.capability", &mut none);
+    !matches!(found, Err(Errno::NODATA | Errno::OPNOTSUPP))
+}
+
 struct Interpreter {
     path: PathBuf,
     words: Vec<OsString>,

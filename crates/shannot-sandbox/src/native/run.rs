@@ -377,11 +377,14 @@ fn blocked<T>(f: impl FnOnce() -> T) -> T {
     value
 }
 
-/// All descendants of a process.
+/// All descendants of a process. The kernel lists them for each thread that made some.
 fn children_of(pid: i32) -> Vec<i32> {
-    let path = format!("/proc/{pid}/task/{pid}/children");
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    let mut all: Vec<i32> = text.split_whitespace().filter_map(|p| p.parse().ok()).collect();
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let mut all = Vec::new();
+    for thread in threads {
+        let text = std::fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+        all.extend(text.split_whitespace().filter_map(|p| p.parse::<i32>().ok()));
+    }
     for child in all.clone() {
         all.extend(children_of(child));
     }

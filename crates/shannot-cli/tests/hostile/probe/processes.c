@@ -133,6 +133,19 @@ static void futex_requeue(int argc, char **argv) {
     attempt("futex_wait", syscall(455, shared, 0, 1, 2, NULL, 0));
 }
 
+/* Waits where the host's process waits, before it: a wake for one is ours, and its is lost. */
+static void futex_steal(int argc, char **argv) {
+    (void)argc;
+    int fd = open(argv[0], O_RDONLY);
+    uint32_t *shared = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+    printf("ready\n");
+    fflush(stdout);
+    struct timespec patience = {.tv_sec = 10};
+    long got = syscall(SYS_futex, shared, 0 /* FUTEX_WAIT */, 0, &patience, NULL, 0);
+    if (got < 0 && errno == ETIMEDOUT) got = -1;
+    attempt("take a wake", got);
+}
+
 /* The host's side: waits at FILE's first word, woken by the other. */
 static void futex_wait(int argc, char **argv) {
     (void)argc;
@@ -143,11 +156,12 @@ static void futex_wait(int argc, char **argv) {
     fact("woken", "%d", woken == 0);
 }
 
+/* FILE and how many at the most. */
 static void futex_wake(int argc, char **argv) {
-    (void)argc;
+    long most = argc > 1 ? atol(argv[1]) : 1000;
     int fd = open(argv[0], O_RDWR);
     uint32_t *shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    fact("woke", "%ld", syscall(SYS_futex, shared, 1 /* FUTEX_WAKE */, 1000, NULL, NULL, 0));
+    fact("woke", "%ld", syscall(SYS_futex, shared, 1 /* FUTEX_WAKE */, most, NULL, NULL, 0));
 }
 
 const struct probe_case processes_cases[] = {
@@ -156,6 +170,7 @@ const struct probe_case processes_cases[] = {
     {"trace", trace},
     {"outlive", outlive},
     {"futex-requeue", futex_requeue},
+    {"futex-steal", futex_steal},
     {"futex-wait", futex_wait},
     {"futex-wake", futex_wake},
     {0},

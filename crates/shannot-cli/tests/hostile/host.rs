@@ -1,0 +1,121 @@
+//! The host beside the box: processes that must not be harmed, and waiting for what the kernel
+//! does in its own time.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::process::{Command, Stdio};
+
+use crate::harness::{Report, Tier, as_runner};
+
+/// A process of the host's, of the user who starts the boxes of a tier; ended with the value.
+#[derive(Debug)]
+pub(crate) struct Victim(pub(crate) std::process::Child);
+
+impl Victim {
+    /// One that sleeps.
+    pub(crate) fn sleeping(tier: Tier) -> Self {
+        let mut command = as_runner(tier, "sleep");
+        command.arg("300").stdin(Stdio::null()).stdout(Stdio::null());
+        Self::start(&mut command)
+    }
+
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let victim = Self(command.spawn().expect("a process of the host's"));
+        // Until setpriv has become the program.
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        victim
+    }
+
+    pub(crate) fn pid(&self) -> String {
+        self.0.id().to_string()
+    }
+
+    /// It has not ended, is not stopped or traced, and has the limits and priority of its start.
+    pub(crate) fn assert_unharmed(&mut self) {
+        assert_eq!(self.0.try_wait().expect("wait"), None, "the host's process has ended");
+        let status = fs::read_to_string(format!("/proc/{}/status", self.0.id())).expect("status");
+        let state = status.lines().find(|l| l.starts_with("State:")).expect("a state");
+        assert!(state.contains("sleeping") || state.contains("running"), "{state}");
+        assert!(status.contains("TracerPid:\t0"), "{status}");
+        let read = |name| fs::read_to_string(format!("/proc/{}/{name}", self.0.id()));
+        let own = fs::read_to_string("/proc/self/oom_score_adj").expect("oom_score_adj");
+        assert_eq!(read("oom_score_adj").expect("oom_score_adj"), own);
+    }
+}
+
+impl Drop for Victim {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A probe, boxed or not, that says `ready` and waits for the end of its input.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) child: std::process::Child,
+    stdout: Option<std::io::BufReader<std::process::ChildStdout>>,
+    text: String,
+}
+
+impl Held {
+    pub(crate) fn start(command: &mut Command) -> Self {
+        use std::io::BufRead as _;
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("it starts");
+        let mut stdout = std::io::BufReader::new(child.stdout.take().expect("a pipe"));
+        let mut text = String::new();
+        while !text.ends_with("ready\n") {
+            let read = stdout.read_line(&mut text).expect("its output");
+            assert_ne!(read, 0, "it ended before it was ready: {text}");
+        }
+        Self { child, stdout: Some(stdout), text }
+    }
+
+    /// Lets it go on to its end.
+    pub(crate) fn finish(&mut self) -> Report {
+        use std::io::Read as _;
+        drop(self.child.stdin.take());
+        if let Some(mut stdout) = self.stdout.take() {
+            stdout.read_to_string(&mut self.text).expect("its output");
+        }
+        self.child.wait().expect("its end");
+        Report::read(&self.text)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Waits until something holds; for what the kernel does in its own time.
+pub(crate) fn eventually(seconds: u64, holds: impl Fn() -> bool) -> bool {
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(seconds);
+    while std::time::Instant::now() < end {
+        if holds() {
+            return true;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    holds()
+}
+
+/// The words of a command line as a shell takes them, for cases that need `$$` or descriptors.
+pub(crate) fn in_shell(script: &str, command: &Command) -> Command {
+    let quote = |word: &OsStr| format!("'{}'", word.to_str().expect("plain words"));
+    let mut words = vec![quote(command.get_program())];
+    words.extend(command.get_args().map(quote));
+    let mut shell = Command::new("bash");
+    shell.arg("-c").arg(script.replace("SHANNOT", &words.join(" "))).stdin(Stdio::null());
+    for (name, value) in command.get_envs() {
+        if let Some(value) = value {
+            shell.env(name, value);
+        }
+    }
+    shell
+}
