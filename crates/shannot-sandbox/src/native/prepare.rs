@@ -90,14 +90,12 @@ pub fn prepare(plan: &Plan, host: &Host) -> Result<Prepared, Error> {
     };
     let in_tier_l = plan.tier == Tier::L;
     let forks = plan.stages.iter().any(|s| s.filter.forks);
-    let starts = if in_tier_l
-        && !forks
-        && !resolved.iter().any(|r| program::has_capabilities(&r.path))
-    {
-        Starts::Direct
-    } else {
-        Starts::Box
-    };
+    let starts =
+        if in_tier_l && !forks && !resolved.iter().any(|r| program::has_capabilities(&r.path)) {
+            Starts::Direct
+        } else {
+            Starts::Box
+        };
     let memory = MemoryParent::find(host);
     let enforcement = Enforcement {
         engine: Engine::Native,
