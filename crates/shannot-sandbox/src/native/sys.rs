@@ -183,10 +183,23 @@ pub(crate) fn reap(pid: i32) -> Sys<Option<Reaped>> {
     Ok((found != 0).then_some(Reaped { pid: as_fd(found), status }))
 }
 
-/// Waits until some child has ended, without reaping it, `waitid(2)` with `WNOWAIT`.
-pub(crate) fn wait_any() -> Sys {
-    let options = libc::WEXITED | libc::WNOWAIT | libc::__WALL;
-    numbers!(libc::SYS_waitid, libc::P_ALL, 0, 0, options, 0).map(drop)
+/// Looks at a child that has ended, without reaping it, `waitid(2)` with `WNOWAIT`. `None` when
+/// none has; with `options` 0 it waits for one.
+pub(crate) fn peek(options: c_int) -> Sys<Option<Reaped>> {
+    // siginfo_t: signo, errno, code, padding, pid, uid, status.
+    let mut info = [0i32; 32];
+    let options = options | libc::WEXITED | libc::WNOWAIT | libc::__WALL;
+    let a = [libc::P_ALL as isize, 0, info.as_mut_ptr() as isize, options as isize, 0, 0];
+    // SAFETY: the kernel writes at most the 128 bytes of siginfo_t to a local.
+    result(unsafe { call6(libc::SYS_waitid, a) })?;
+    let [_, _, code, _, pid, _, status, ..] = info;
+    // As wait4(2) encodes it.
+    let status = match code {
+        libc::CLD_EXITED => (status & 0xff) << 8,
+        libc::CLD_DUMPED => status | 0x80,
+        _ => status,
+    };
+    Ok((pid != 0).then_some(Reaped { pid, status }))
 }
 
 /// Ends this process without unwinding and without running anything of its parent's.
