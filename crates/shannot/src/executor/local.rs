@@ -19,10 +19,6 @@ use super::{Executor, Input, Io, Output};
 use crate::event::{End, Event, Failure, Limit, Outcome};
 use crate::run::{Order, Run};
 
-/// Bigger than the default: a writer is interrupted less often. Users may have 1 MiB each, and
-/// 16 MiB together before the kernel gives out two pages (`pipe(7)`), so no more than is worth it.
-const PIPE_BYTES: usize = 256 << 10;
-
 /// How often a run's memory is looked at, where no cgroup bounds it.
 const MEMORY_PERIOD: Duration = Duration::from_millis(50);
 
@@ -183,7 +179,7 @@ fn start_in(grant: &Grant, tier: Tier, host: &Host) -> Result<Started, Failure> 
     let (stdout, stdout_box) = pipe()?;
     let (stderr, stderr_box) = pipe()?;
     // Refused beyond the user's share; the default size works too.
-    let _ = fcntl_setpipe_size(&stdout, PIPE_BYTES);
+    let _ = fcntl_setpipe_size(&stdout, relay::CHUNK);
     for end in [&stdin, &stdout, &stderr] {
         let set = rustix::fs::fcntl_setfl(end, rustix::fs::OFlags::NONBLOCK);
         set.map_err(|e| internal("set up a pipe", e))?;

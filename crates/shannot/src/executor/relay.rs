@@ -8,15 +8,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::pipe::{SpliceFlags, splice};
+use rustix::pipe::{SpliceFlags, fcntl_setpipe_size, splice};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc;
 
 use crate::event::Event;
 
-/// What one event carries at the most, and what one splice moves.
-const CHUNK: usize = 256 << 10;
+/// What a pipe holds, where this user may have that much, and so what one event carries and one
+/// splice moves at the most. A bigger pipe interrupts its writer less often. Users may have 1 MiB
+/// each and 16 MiB together before the kernel gives out two pages (`pipe(7)`).
+pub(super) const CHUNK: usize = 1 << 20;
 
 /// Our end of a pipe of the box, non-blocking.
 pub(super) type Pipe = AsyncFd<OwnedFd>;
@@ -57,6 +59,9 @@ pub(super) async fn to_events(
 /// When nobody reads there any more, closing our end tells the command so.
 pub(super) async fn to_fd(pipe: Pipe, out: OwnedFd, count: Arc<AtomicU64>) {
     // Not pollable (a file, /dev/null): always ready.
+    // A pipe of the caller's is as big as ours, or every chunk would wait for its reader four
+    // times. What is no pipe, or belongs to somebody else, stays as it is.
+    let _ = fcntl_setpipe_size(&out, CHUNK);
     let out = watch(out, Interest::WRITABLE).map_err(|(fd, _)| fd);
     let mut spliceable = true;
     let mut buffer = Vec::new();
