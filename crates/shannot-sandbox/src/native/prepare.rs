@@ -92,6 +92,7 @@ pub fn prepare(plan: &Plan, host: &Host) -> Result<Prepared, Error> {
     let forks = plan.stages.iter().any(|s| s.filter.forks);
     let starts = if in_tier_l
         && !forks
+        && !host.ignores_children
         && !resolved.iter().any(|r| program::has_capabilities(&r.path))
     {
         Starts::Direct
