@@ -282,6 +282,13 @@ fn is_open_to_all(path: &Path) -> bool {
     path.ancestors().all(|p| fs::metadata(p).is_ok_and(|m| m.mode() & 0o005 == 0o005))
 }
 
+/// Copies a program. Another process writes it, for a descriptor of ours that is open for writing
+/// could be inherited by what other threads start, and the copy could not be executed.
+pub(crate) fn copy_program(from: &Path, to: &Path, mode: &str) {
+    let copied = Command::new("install").args(["-m", mode]).args([from, to]).status();
+    assert!(copied.expect("install").success());
+}
+
 /// Writes a file in one step, for other tests may be doing the same.
 pub(crate) fn install(path: &Path, bytes: &[u8], mode: u32) {
     let thread = std::thread::current().id();
