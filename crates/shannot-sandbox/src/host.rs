@@ -35,6 +35,9 @@ pub struct Host {
     pub(crate) bounding_caps: u64,
     /// Every capability this kernel knows, as bits.
     pub(crate) all_caps: u64,
+    /// Whether this process ignores `SIGCHLD`: the kernel then reaps what it executes, and how
+    /// that ended is lost. `wait(2)`.
+    pub(crate) ignores_children: bool,
     /// The hard limit of open files.
     pub(crate) open_files: u64,
 }
@@ -87,6 +90,7 @@ impl Host {
             effective_caps: capabilities(None).map_or(0, |sets| sets.effective.bits()),
             bounding_caps,
             all_caps,
+            ignores_children: native::ignores_children(),
             open_files: limit.maximum.unwrap_or(u64::MAX),
         })
     }

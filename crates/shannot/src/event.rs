@@ -85,6 +85,8 @@ pub enum Limit {
     Memory,
     /// Output held for the caller.
     Output,
+    /// Processes and threads.
+    Processes,
 }
 
 impl Limit {
@@ -95,6 +97,7 @@ impl Limit {
             Self::Cpu => "cpu",
             Self::Memory => "memory",
             Self::Output => "output",
+            Self::Processes => "processes",
         }
     }
 }

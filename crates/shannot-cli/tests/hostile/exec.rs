@@ -1,6 +1,5 @@
 //! One program is executed, and nothing after it; what is listed, and nothing else.
 
-use std::fs;
 use std::path::Path;
 
 use crate::harness::*;
@@ -58,9 +57,8 @@ fn scratch_is_absent() {
 
 fn only_listed_programs_are_executed(tier: Tier) {
     let fixture = Fixture::new(tier, "listed");
-    let bytes = fs::read(probe()).expect("the probe");
     for name in ["listed", "unlisted"] {
-        install(&fixture.path(name), &bytes, 0o755);
+        copy_program(&probe(), &fixture.path(name), "755");
     }
     let [listed, unlisted] = ["listed", "unlisted"].map(|n| fixture.path(n));
     let mut profile = Profile::default();
@@ -81,7 +79,7 @@ fn set_uid_programs_gain_nothing(tier: Tier) {
     }
     let fixture = Fixture::new(tier, "setuid");
     let copy = fixture.path("copy");
-    install(&copy, &fs::read(probe()).expect("the probe"), 0o4755);
+    copy_program(&probe(), &copy, "4755");
     let all = [word(&copy), "identity"];
     for profile in [Profile::default(), Profile::host_view().forks()] {
         let out = shannot(tier, &profile, &["--json"], &all).output().expect("shannot starts");

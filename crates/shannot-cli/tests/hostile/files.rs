@@ -79,19 +79,23 @@ fn locks_do_not_hold_up_the_host(tier: Tier) {
     let fixture = Fixture::new(tier, "locks");
     let file = fixture.file(tier, "locked", "content");
     let words = [word(&probe()).to_owned(), "hold-locks".into(), word(&file).to_owned()];
-    let locks_free = || {
-        let flock = Command::new("flock").args(["-n", "-x", word(&file), "true"]).status();
-        flock.expect("flock").success()
+    // The kinds do not know of each other: `flock(2)`, and `fcntl(2)` with its OFD locks.
+    let free = || {
+        use rustix::fs::FlockOperation::NonBlockingLockExclusive;
+        let open = || fs::File::options().read(true).write(true).open(&file).expect("the file");
+        let flock = rustix::fs::flock(open(), NonBlockingLockExclusive).is_ok();
+        let posix = rustix::fs::fcntl_lock(open(), NonBlockingLockExclusive).is_ok();
+        (flock, posix)
     };
     let mut box_command = shannot(tier, &Profile::default(), &[], &words);
     let mut held = Held::start(&mut box_command);
-    assert!(locks_free(), "the host waits for a lock of the box");
+    assert_eq!(free(), (true, true), "the host waits for a lock of the box");
     let report = held.finish();
     assert_eq!(report.blocked.get("lease").map(String::as_str), Some("EPERM"), "{report:?}");
     let mut control = as_runner(tier, probe());
     control.env("PROBE_CONTROL", "1").args(&words[1..]);
     let mut held = Held::start(&mut control);
-    assert!(!locks_free(), "outside, the lock is really taken");
+    assert_eq!(free(), (false, false), "outside, the locks are really taken");
     held.finish();
 }
 

@@ -263,20 +263,30 @@ pub(crate) fn probe() -> PathBuf {
 pub(crate) fn place() -> &'static Path {
     static PLACE: OnceLock<PathBuf> = OnceLock::new();
     PLACE.get_or_init(|| {
-        let built = Path::new(env!("CARGO_TARGET_TMPDIR"));
-        let place = if is_open_to_all(built) {
-            built.join("hostile")
-        } else {
-            PathBuf::from(format!("/var/tmp/shannot-hostile-{}", user().uid))
+        let own = fs::metadata("/proc/self").expect("/proc").uid();
+        let make = |dir: &Path| {
+            fs::create_dir_all(dir)
+                .and_then(|()| fs::set_permissions(dir, fs::Permissions::from_mode(0o755)))
         };
-        fs::create_dir_all(&place).expect("a directory for fixtures");
-        fs::set_permissions(&place, fs::Permissions::from_mode(0o755)).expect("chmod");
+        let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("hostile-{own}"));
+        if make(&place).is_ok() && is_open_to_all(&place) {
+            return place;
+        }
+        let place = PathBuf::from(format!("/var/tmp/shannot-hostile-{own}"));
+        make(&place).expect("a directory for fixtures");
         place
     })
 }
 
 fn is_open_to_all(path: &Path) -> bool {
     path.ancestors().all(|p| fs::metadata(p).is_ok_and(|m| m.mode() & 0o005 == 0o005))
+}
+
+/// Copies a program. Another process writes it, for a descriptor of ours that is open for writing
+/// could be inherited by what other threads start, and the copy could not be executed.
+pub(crate) fn copy_program(from: &Path, to: &Path, mode: &str) {
+    let copied = Command::new("install").args(["-m", mode]).args([from, to]).status();
+    assert!(copied.expect("install").success());
 }
 
 /// Writes a file in one step, for other tests may be doing the same.
@@ -371,10 +381,8 @@ impl Ran {
 
 /// Runs the probe in the box.
 pub(crate) fn inside(tier: Tier, profile: &Profile, words: &[&str]) -> Ran {
-    let all: Vec<&OsStr> = [probe().into_os_string().leak() as &OsStr]
-        .into_iter()
-        .chain(words.iter().map(OsStr::new))
-        .collect();
+    let probe = probe();
+    let all: Vec<&str> = [word(&probe)].into_iter().chain(words.iter().copied()).collect();
     let out = shannot(tier, profile, &["--json"], &all).output().expect("shannot starts");
     let ran = Ran::read(&out);
     ran.assert_tier(tier);

@@ -91,7 +91,7 @@ fn programs_with_capabilities_die_with_the_supervisor(tier: Tier) {
     }
     let fixture = Fixture::new(tier, "filecaps");
     let copy = fixture.path("copy");
-    install(&copy, &fs::read(probe()).expect("the probe"), 0o755);
+    copy_program(&probe(), &copy, "755");
     // struct vfs_cap_data: revision 2, effective; CAP_NET_RAW permitted, as ping has.
     let mut value = Vec::new();
     for word in [0x0200_0001u32, 1 << 13, 0, 0, 0] {

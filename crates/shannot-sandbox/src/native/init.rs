@@ -28,6 +28,8 @@ pub(super) fn run(run: &RunSpec, tables: &MountTables, report: &Reporter) -> ! {
     let stages = run.prepared.stages.iter().zip(0u8..);
     // In tier L the mounts are the host's own, and so is the table.
     let in_pid_namespace = run.prepared.init_domain.is_none();
+    // Ignored, as a supervisor's caller may leave it, it would have the kernel reap the commands.
+    report.need(Step::Signals, sys::default_action(libc::SIGCHLD));
     for ((pid, (stage, index)), table) in pids.iter_mut().zip(stages).zip(tables) {
         let mount_table: &[sys::Fd] = if in_pid_namespace { table } else { &[] };
         let call = StageCall { run, stage, index, mount_table, die_with: None };

@@ -41,3 +41,8 @@ const fn unused_id(init_pid: i32) -> u32 {
 pub(crate) fn landlock_abi() -> u32 {
     sys::landlock_abi().ok().and_then(|abi| u32::try_from(abi).ok()).unwrap_or(0)
 }
+
+/// Whether this process has the kernel reap its children.
+pub(crate) fn ignores_children() -> bool {
+    sys::ignores_children().unwrap_or(true)
+}

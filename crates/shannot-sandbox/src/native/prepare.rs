@@ -74,12 +74,12 @@ pub(super) enum RunRules {
 pub fn prepare(plan: &Plan, host: &Host) -> Result<Prepared, Error> {
     check_tier(plan, host)?;
     let search = plan.env.iter().find(|(n, _)| n == "PATH").map_or("", |(_, v)| v.as_str());
+    let hidden = hides::find(&hides_of(plan), host)?;
     let resolved = plan
         .stages
         .iter()
-        .map(|stage| program::resolve(stage, search))
+        .map(|stage| program::resolve(stage, search, &hidden))
         .collect::<Result<Vec<_>, _>>()?;
-    let hidden = hides::find(&hides_of(plan), host)?;
     let (reads, rules) = read_rules(plan, &hidden);
     let abi = plan.landlock.abi;
     let scratch: Vec<CString> = plan.landlock.write.iter().map(c_abs).collect();
@@ -90,12 +90,15 @@ pub fn prepare(plan: &Plan, host: &Host) -> Result<Prepared, Error> {
     };
     let in_tier_l = plan.tier == Tier::L;
     let forks = plan.stages.iter().any(|s| s.filter.forks);
-    let starts =
-        if in_tier_l && !forks && !resolved.iter().any(|r| program::has_capabilities(&r.path)) {
-            Starts::Direct
-        } else {
-            Starts::Box
-        };
+    let starts = if in_tier_l
+        && !forks
+        && !host.ignores_children
+        && !resolved.iter().any(|r| program::has_capabilities(&r.path))
+    {
+        Starts::Direct
+    } else {
+        Starts::Box
+    };
     let memory = MemoryParent::find(host);
     let enforcement = Enforcement {
         engine: Engine::Native,

@@ -13,6 +13,7 @@ use shannot_policy::Program;
 use shannot_policy::plan::Stage;
 
 use super::error::Error;
+use super::hides::Hidden;
 
 /// A program as the kernel will execute it.
 #[derive(Debug)]
@@ -36,9 +37,24 @@ impl Resolved {
 const MOST_INTERPRETERS: usize = 4;
 
 /// Finds what a stage executes.
-pub(super) fn resolve(stage: &Stage, search: &str) -> Result<Resolved, Error> {
+///
+/// # Errors
+/// A hidden program is not found, like one that is not there: the answer must not tell the two
+/// apart.
+pub(super) fn resolve(stage: &Stage, search: &str, hidden: &[Hidden]) -> Result<Resolved, Error> {
     let shown = stage.program.to_string();
-    let mut path = find(&stage.program, search)?;
+    let mut path = find(&stage.program, search).map_err(|error| match &stage.program {
+        // What lies in a hidden directory has no answer of its own.
+        Program::Absolute(path)
+            if is_hidden(Path::new(OsStr::from_bytes(path.as_bytes())), hidden) =>
+        {
+            Error::NotFound { program: shown.clone() }
+        }
+        Program::Absolute(_) | Program::Bare(_) => error,
+    })?;
+    if is_hidden(&path, hidden) {
+        return Err(Error::NotFound { program: shown });
+    }
     let mut words: Vec<OsString> = vec![stage.arg0.clone().into()];
     words.extend(stage.args.iter().map(|a| OsString::from_vec(a.as_bytes().to_vec())));
     let mut files = BTreeSet::from([path.clone()]);
@@ -57,6 +73,13 @@ pub(super) fn resolve(stage: &Stage, search: &str) -> Result<Resolved, Error> {
         files.insert(path.clone());
     }
     Err(not_executable(&shown, "its interpreters are scripts in turn"))
+}
+
+/// Whether a path, by whatever links it leads there, is hidden.
+fn is_hidden(path: &Path, hidden: &[Hidden]) -> bool {
+    let real = std::fs::canonicalize(path);
+    let real = real.as_deref().unwrap_or(path);
+    hidden.iter().any(|h| real.starts_with(&h.path) || path.starts_with(&h.path))
 }
 
 /// The files that must be executable for a listed program to run; none where this host has no

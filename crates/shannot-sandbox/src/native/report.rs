@@ -158,14 +158,9 @@ fn limits(plan: &Plan, memory: Option<&MemoryParent>) -> Vec<Layer> {
         }
         None => Layer::supervised("memory", format!("{} by polling and rlimits", limits.memory)),
     };
-    let forks = plan.stages.iter().any(|s| s.filter.forks);
-    let processes = match (plan.tier, forks) {
-        (Tier::L, false) => {
-            Layer::enforced("process_limit", "one process a command, threads uncounted")
-        }
-        (Tier::L, true) => {
-            Layer::not_enforced("process_limit", "RLIMIT_NPROC would count the user's session")
-        }
+    let processes = match plan.tier {
+        // RLIMIT_NPROC would count the user's whole session.
+        Tier::L => Layer::supervised("process_limit", format!("{} by polling", limits.processes)),
         _ => Layer::enforced("process_limit", limits.processes.to_string()),
     };
     let rest = format!(

@@ -267,17 +267,27 @@ impl Child {
     }
 
     /// Whether a cgroup bounds the run's memory; otherwise somebody must look at
-    /// [`Child::resident_bytes`] from time to time.
+    /// [`Child::resident_bytes`] from time to time, and in tier L at [`Child::tasks`].
     pub fn memory_is_bounded(&self) -> bool {
         self.group.is_some()
     }
 
+    /// The run's processes and threads now.
+    pub fn tasks(&self) -> usize {
+        self.processes().into_iter().map(|pid| tasks_of(pid).count()).sum()
+    }
+
     /// The memory that the run's processes have in use now, shared pages counted once for each.
     pub fn resident_bytes(&self) -> u64 {
+        self.processes().into_iter().map(resident).sum()
+    }
+
+    /// The process ids of the run, but not that of a first process of ours, which runs on this
+    /// process's own memory.
+    fn processes(&self) -> Vec<i32> {
         match &self.kind {
-            // The first process runs on this process's own memory.
-            Kind::Box { process, .. } => children_of(process.pid).into_iter().map(resident).sum(),
-            Kind::Direct(children) => children.iter().map(|c| resident(c.pid)).sum(),
+            Kind::Box { process, .. } => children_of(process.pid),
+            Kind::Direct(children) => children.iter().map(|c| c.pid).collect(),
         }
     }
 }
@@ -379,9 +389,8 @@ fn blocked<T>(f: impl FnOnce() -> T) -> T {
 
 /// All descendants of a process. The kernel lists them for each thread that made some.
 fn children_of(pid: i32) -> Vec<i32> {
-    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     let mut all = Vec::new();
-    for thread in threads {
+    for thread in tasks_of(pid) {
         let text = std::fs::read_to_string(thread.path().join("children")).unwrap_or_default();
         all.extend(text.split_whitespace().filter_map(|p| p.parse::<i32>().ok()));
     }
@@ -389,6 +398,11 @@ fn children_of(pid: i32) -> Vec<i32> {
         all.extend(children_of(child));
     }
     all
+}
+
+/// The threads of a process.
+fn tasks_of(pid: i32) -> impl Iterator<Item = std::fs::DirEntry> {
+    std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten()
 }
 
 fn resident(pid: i32) -> u64 {

@@ -147,6 +147,20 @@ pub(crate) fn default_action(signal: c_int) -> Sys {
     result(unsafe { call6(libc::SYS_rt_sigaction, a) }).map(drop)
 }
 
+/// Whether the kernel reaps this process's children, because `SIGCHLD` is ignored or has
+/// `SA_NOCLDWAIT`, `rt_sigaction(2)`.
+pub(crate) fn ignores_children() -> Sys<bool> {
+    // struct kernel_sigaction, as above.
+    let mut action = [0u64; 4];
+    let size = size_of::<SignalMask>().cast_signed();
+    let a = [libc::SIGCHLD as isize, 0, action.as_mut_ptr() as isize, size, 0, 0];
+    // SAFETY: the kernel writes at most 32 bytes to a local; the null action changes nothing.
+    result(unsafe { call6(libc::SYS_rt_sigaction, a) })?;
+    let [handler, flags, ..] = action;
+    let no_wait = u64::from(libc::SA_NOCLDWAIT.cast_unsigned());
+    Ok(handler == libc::SIG_IGN as u64 || flags & no_wait != 0)
+}
+
 /// A descriptor that is readable while a signal of `mask` is pending, `signalfd4(2)`.
 pub(crate) fn signalfd(mask: SignalMask) -> Sys<Fd> {
     let a = [
@@ -521,7 +535,8 @@ pub(crate) fn start_stage(
     stack: &mut [MaybeUninit<u128>],
 ) -> Sys<i32> {
     let vfork = u64::from(libc::CLONE_VFORK.cast_unsigned());
-    let mut args = libc::clone_args { flags: vfork, ..NO_CLONE_ARGS };
+    let exit_signal = libc::SIGCHLD as u64;
+    let mut args = libc::clone_args { flags: vfork, exit_signal, ..NO_CLONE_ARGS };
     if let Some(Join::Into(dir)) = call.run.cgroup {
         args.flags |= CLONE_INTO_CGROUP;
         args.cgroup = u64::from(dir.cast_unsigned());
@@ -538,7 +553,8 @@ pub(crate) fn start_stage(
 }
 
 /// Starts `entry(argument)` in a new process that shares this one's memory (`CLONE_VM`), on its
-/// own `stack`, with its signal handlers reset.
+/// own `stack`, with its signal handlers reset. Its end sends the signal of `args`. With none, only
+/// who waits with `__WALL` reaps it, and a `SIGCHLD` that is ignored does not have it reaped.
 ///
 /// # Safety
 /// `entry` must be an `extern "C" fn(&T) -> !` for the `T` that `argument` points to, must never
@@ -555,7 +571,6 @@ unsafe fn clone_shared(
     let args = libc::clone_args {
         flags: args.flags | u64::from(libc::CLONE_VM.cast_unsigned()) | CLONE_CLEAR_SIGHAND,
         pidfd: ptr::from_mut(&mut pidfd) as u64,
-        exit_signal: libc::SIGCHLD as u64,
         stack: stack.as_mut_ptr() as u64,
         stack_size: size_of_val(stack) as u64,
         ..args

@@ -19,8 +19,8 @@ use super::{Executor, Input, Io, Output};
 use crate::event::{End, Event, Failure, Limit, Outcome};
 use crate::run::{Order, Run};
 
-/// How often a run's memory is looked at, where no cgroup bounds it.
-const MEMORY_PERIOD: Duration = Duration::from_millis(50);
+/// How often a run's memory and processes are looked at, where the kernel does not bound them.
+const LOOK_PERIOD: Duration = Duration::from_millis(50);
 
 /// How long a killed box may take to go before it is given up as stuck in the kernel.
 const KILL_TIME: Duration = Duration::from_secs(2);
@@ -149,7 +149,7 @@ struct Started {
     enforcement: Enforcement,
     wall: Duration,
     cpu: Duration,
-    memory: u64,
+    watch: Watch,
     stdin: OwnedFd,
     stdout: OwnedFd,
     stderr: OwnedFd,
@@ -186,12 +186,17 @@ fn start_in(grant: &Grant, tier: Tier, host: &Host) -> Result<Started, Failure> 
     }
     let child =
         prepared.start(Stdio { stdin: stdin_box, stdout: stdout_box, stderr: stderr_box })?;
+    let watch = Watch {
+        // Where nothing in the kernel counts them.
+        memory: (!child.memory_is_bounded()).then_some(plan.limits.memory.0),
+        tasks: (tier == Tier::L).then_some(plan.limits.processes),
+    };
     Ok(Started {
         child,
         enforcement: prepared.enforcement().clone(),
         wall: plan.wall.as_duration(),
         cpu: plan.limits.cpu.as_duration(),
-        memory: plan.limits.memory.0,
+        watch,
         stdin,
         stdout,
         stderr,
@@ -235,11 +240,11 @@ async fn attend(
     mut orders: mpsc::UnboundedReceiver<Order>,
     begun: Instant,
 ) -> Result<Outcome, Failure> {
-    let Started { child, enforcement, wall, cpu, memory, stdin, stdout, stderr } = started;
+    let Started { child, enforcement, wall, cpu, watch, stdin, stdout, stderr } = started;
     let counts = [Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0))];
     let feed = feed(io.stdin, stdin)?;
     let [out, err] = drain(io.output, stdout, stderr, events, &counts)?;
-    let mut watched = Watched { child, cpu, memory, why: None };
+    let mut watched = Watched { child, cpu, watch, why: None };
     let lingering = !watched.end(wall.saturating_sub(begun.elapsed()), events, &mut orders).await?;
     feed.abort();
     for pump in [out, err] {
@@ -294,8 +299,27 @@ fn drain(
 struct Watched {
     child: Child,
     cpu: Duration,
-    memory: u64,
+    watch: Watch,
     why: Option<Why>,
+}
+
+/// Limits that are held by looking from time to time.
+#[derive(Debug, Clone, Copy)]
+struct Watch {
+    /// Bytes.
+    memory: Option<u64>,
+    /// Processes and threads.
+    tasks: Option<u32>,
+}
+
+impl Watch {
+    fn reached(self, child: &Child) -> Option<Limit> {
+        if self.memory.is_some_and(|most| child.resident_bytes() > most) {
+            return Some(Limit::Memory);
+        }
+        let most = usize::try_from(self.tasks?).unwrap_or(usize::MAX);
+        (child.tasks() > most).then_some(Limit::Processes)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -315,8 +339,8 @@ impl Watched {
     ) -> Result<bool, Failure> {
         let deadline = tokio::time::sleep(wall);
         tokio::pin!(deadline);
-        let mut look = tokio::time::interval(MEMORY_PERIOD);
-        let supervised = !self.child.memory_is_bounded();
+        let mut look = tokio::time::interval(LOOK_PERIOD);
+        let supervised = self.watch.memory.is_some() || self.watch.tasks.is_some();
         loop {
             let Some(fd) = self.child.wait_fd() else { return Ok(true) };
             let fd = fd.try_clone_to_owned().map_err(|e| internal("watch the box", e))?;
@@ -338,8 +362,8 @@ impl Watched {
                         self.stop(Why::Limit(Limit::Wall), deadline.as_mut());
                     }
                     _ = look.tick(), if supervised && self.why.is_none() => {
-                        if self.child.resident_bytes() > self.memory {
-                            self.stop(Why::Limit(Limit::Memory), deadline.as_mut());
+                        if let Some(limit) = self.watch.reached(&self.child) {
+                            self.stop(Why::Limit(limit), deadline.as_mut());
                         }
                     }
                 }
