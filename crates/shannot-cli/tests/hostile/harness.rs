@@ -348,6 +348,14 @@ impl Report {
         assert!(self.escaped.is_empty(), "not refused: {:#?}", self.escaped);
         assert!(!self.blocked.is_empty(), "the probe attempted nothing: {self:?}");
     }
+
+    /// Something no layer of this tier can hold, and `SECURITY.md` says so in these words. When
+    /// it is refused one day, this fails and the words go.
+    pub(crate) fn assert_known_gap(&self, words: &str) {
+        let page = include_str!("../../../../SECURITY.md");
+        assert!(page.contains(words), "SECURITY.md does not say: {words}");
+        assert!(!self.escaped.is_empty(), "refused by now, so it is no gap: {self:?}");
+    }
 }
 
 /// One run of `shannot run --json`.
@@ -358,6 +366,13 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
+    /// What the result says of a layer: `enforced`, `supervised` or `not_enforced`.
+    pub(crate) fn layer(&self, name: &str) -> &str {
+        let layers = self.json["enforcement"]["layers"].as_array().expect("layers");
+        let layer = layers.iter().find(|l| l["name"] == name).expect("a layer of that name");
+        layer["status"].as_str().expect("a status")
+    }
+
     pub(crate) fn read(out: &Output) -> Self {
         let json: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap_or_else(|e| {
             let stderr = String::from_utf8_lossy(&out.stderr);

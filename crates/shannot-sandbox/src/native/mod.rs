@@ -16,6 +16,7 @@ mod report;
 mod run;
 mod spec;
 mod step;
+mod strings;
 mod sys;
 
 pub use error::Error;

@@ -24,7 +24,7 @@ use super::spec::{
     BoxSpec, HostPids, IdentitySpec, MOUNT_TABLE, MaskKind, MountStep, ProgramSpec, Rlimit,
     StageSpec, UserMap,
 };
-use super::sys::StringArray;
+use super::strings::StringArray;
 use crate::enforcement::{Enforcement, Engine};
 use crate::host::Host;
 

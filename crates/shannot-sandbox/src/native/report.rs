@@ -46,7 +46,7 @@ fn read_only(plan: &Plan) -> Layer {
 }
 
 fn devices(plan: &Plan) -> Layer {
-    let by = if plan.tier == Tier::L { "Landlock" } else { "nodev" };
+    let by = if plan.tier == Tier::L { "Landlock below /dev" } else { "nodev" };
     Layer::enforced("devices", format!("closed by {by}, but for null, zero, full, random, urandom"))
 }
 

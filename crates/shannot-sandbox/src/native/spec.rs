@@ -5,7 +5,8 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use super::cgroup::Join;
-use super::sys::{ChildPid, Fd, StringArray};
+use super::strings::StringArray;
+use super::sys::{ChildPid, Fd};
 
 /// The part of a box that does not change from run to run.
 #[derive(Debug)]

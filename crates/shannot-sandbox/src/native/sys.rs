@@ -21,6 +21,7 @@ pub(crate) use super::abi::{Errno, Fd, Reaped, RulesetAttr, SignalMask, Sys};
 use super::cgroup::Join;
 use super::enter::{StageCall, box_main, stage_main};
 use super::spec::RunSpec;
+use super::strings::StringArray;
 
 #[cfg(not(target_arch = "x86_64"))]
 compile_error!("the native engine has been proved on x86-64 only");
@@ -418,27 +419,6 @@ pub(crate) fn seccomp(filter: &[libc::sock_filter]) -> Sys {
     result(unsafe { call6(libc::SYS_seccomp, a) }).map(drop)
 }
 
-/// Strings for `execveat(2)`: an array of pointers that ends with a null.
-#[derive(Debug)]
-pub(crate) struct StringArray {
-    pointers: Vec<*const c_char>,
-    /// What the pointers point to; kept, not read.
-    _strings: Vec<std::ffi::CString>,
-}
-
-// SAFETY: the pointers go into `_strings`, which this value owns and never changes.
-unsafe impl Send for StringArray {}
-// SAFETY: as above; nothing is written through a shared reference.
-unsafe impl Sync for StringArray {}
-
-impl StringArray {
-    /// Keeps the strings and prepares their pointers.
-    pub(crate) fn new(strings: Vec<std::ffi::CString>) -> Self {
-        let pointers = strings.iter().map(|s| s.as_ptr()).chain([ptr::null()]).collect();
-        Self { pointers, _strings: strings }
-    }
-}
-
 /// Replaces this process by the program that `fd` is, `execveat(2)` with `AT_EMPTY_PATH`.
 /// Returns only when that failed. The kernel ignores the sixth argument; the box's filter asks
 /// for `ticket` there.
@@ -447,8 +427,8 @@ pub(crate) fn exec(fd: Fd, argv: &StringArray, env: &StringArray, ticket: u64) -
     let a = [
         fd as isize,
         empty.as_ptr() as isize,
-        argv.pointers.as_ptr() as isize,
-        env.pointers.as_ptr() as isize,
+        argv.addresses().as_ptr() as isize,
+        env.addresses().as_ptr() as isize,
         libc::AT_EMPTY_PATH as isize,
         ticket.cast_signed() as isize,
     ];
