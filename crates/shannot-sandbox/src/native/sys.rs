@@ -247,13 +247,10 @@ pub(crate) fn chdir(path: &CStr) -> Sys {
     result(unsafe { call6(libc::SYS_chdir, [path.as_ptr() as isize, 0, 0, 0, 0, 0]) }).map(drop)
 }
 
-/// `prctl(2)` for the options whose arguments are all numbers: no_new_privs, keepcaps, ambient
-/// and bounding capabilities, securebits, the parent-death signal, the subreaper.
+/// `prctl(2)` for options whose arguments are all numbers.
 pub(crate) fn prctl(option: c_int, arg2: usize, arg3: usize) -> Sys<usize> {
-    debug_assert!(
-        !matches!(option, libc::PR_SET_NAME | libc::PR_GET_NAME | libc::PR_SET_MM),
-        "options that take pointers are not for this wrapper"
-    );
+    let pointers = [libc::PR_SET_NAME, libc::PR_GET_NAME, libc::PR_SET_MM];
+    debug_assert!(!pointers.contains(&option), "options that take pointers are not for this");
     numbers!(libc::SYS_prctl, option, arg2, arg3, 0, 0)
 }
 
