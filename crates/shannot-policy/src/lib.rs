@@ -1,10 +1,10 @@
 //! What may run, and in which box: pure values and pure functions.
 //!
-//! The path through this crate is [`Request`] → [`authorize`] → [`Grant`] → [`Plan`]:
+//! The path through this crate is [`Request`] → [`authorize()`] → [`Grant`] → [`Plan`]:
 //!
 //! 1. A front parses words or JSON into a [`Request`]; the types in [`types`] refuse what cannot
 //!    be right (a NUL in an argument, a relative program path).
-//! 2. [`authorize`] holds the request against a [`Profile`] and answers with a [`Grant`] or a
+//! 2. [`authorize()`] holds the request against a [`Profile`] and answers with a [`Grant`] or a
 //!    [`Denial`] that names the rule.
 //! 3. [`Plan::new`] turns a grant and the facts of one host into the box as data. Nothing else
 //!    makes a plan, and nothing else makes a grant.

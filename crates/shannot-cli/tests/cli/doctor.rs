@@ -70,3 +70,17 @@ fn long_help_has_an_example() {
         assert!(ended.text().contains("Example"), "{words:?}");
     }
 }
+
+/// A fault in the best tier would otherwise go unseen: the next one would serve.
+#[test]
+fn best_tier_is_had_and_none_is_passed_over() {
+    for user in everyone() {
+        let (minimal, diagnostics) = if user.uid == 0 { ("T1", "T1") } else { ("T2", "L") };
+        for (profile, tier) in [("minimal", minimal), ("diagnostics", diagnostics)] {
+            let words = ["run", "--json", "--profile", profile, "--", "true"];
+            let enforcement = &end(shannot(user).args(words)).json()["enforcement"];
+            assert_eq!(enforcement["tier"], tier, "{profile} as {user:?}: {enforcement:#}");
+            assert_eq!(enforcement["passed_over"], serde_json::json!([]), "{enforcement:#}");
+        }
+    }
+}

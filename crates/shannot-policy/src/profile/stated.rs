@@ -25,7 +25,7 @@ pub const MOST_COMMANDS: usize = 2000;
 /// A profile's text, read and checked key by key, but neither held against its parents nor
 /// against its own examples.
 ///
-/// It becomes a [`super::Profile`] by [`Stated::resolve`], or narrows one by [`super::tighten`].
+/// It becomes a [`super::Profile`] by [`Stated::resolve`], or narrows one by [`super::tighten()`].
 #[derive(Debug, Clone)]
 pub struct Stated {
     pub(super) source: Source,

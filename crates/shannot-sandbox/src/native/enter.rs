@@ -2,7 +2,7 @@
 //!
 //! Both functions that start here run in a process that shares the memory of its parent, which
 //! may have many threads: no heap, no lock, no panic, no thread-local state, no libc. They read
-//! what [`super::prepare`] made ready, make bare system calls, and on the first one that fails
+//! what [`mod@super::prepare`] made ready, make bare system calls, and on the first one that fails
 //! write a [`Record`] and end. Nothing is retried and nothing is left out: a box that starts is
 //! the whole box.
 //!

@@ -249,8 +249,7 @@ pub(crate) fn chdir(path: &CStr) -> Sys {
 
 /// `prctl(2)` for options whose arguments are all numbers.
 pub(crate) fn prctl(option: c_int, arg2: usize, arg3: usize) -> Sys<usize> {
-    let pointers = [libc::PR_SET_NAME, libc::PR_GET_NAME, libc::PR_SET_MM];
-    debug_assert!(!pointers.contains(&option), "options that take pointers are not for this");
+    debug_assert!(![libc::PR_SET_NAME, libc::PR_GET_NAME].contains(&option), "takes a pointer");
     numbers!(libc::SYS_prctl, option, arg2, arg3, 0, 0)
 }
 
