@@ -4,6 +4,7 @@
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -65,6 +66,10 @@ impl MemoryParent {
 
     /// Removes groups whose supervisor was killed before it could: their processes are gone.
     fn remove_left_groups(&self) {
+        // A directory of kernfs has a link for each child: without one, listing it is saved.
+        if fs::metadata(&self.dir).is_ok_and(|dir| dir.nlink() <= 2) {
+            return;
+        }
         for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
             let name = entry.file_name();
             let supervisor = name.to_str().and_then(|n| n.strip_prefix(PREFIX)?.split('-').next());
