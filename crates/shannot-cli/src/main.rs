@@ -18,6 +18,7 @@ use clap::Parser as _;
 use shannot::policy;
 
 use args::{Cli, Subcommand};
+use exit_code::ExitCode;
 
 fn main() -> std::process::ExitCode {
     let words: Vec<_> = std::env::args_os().collect();
@@ -31,5 +32,6 @@ fn main() -> std::process::ExitCode {
         },
         Err(error) => usage::answer(&error, &words),
     };
+    let code = if render::stdout::lost() { ExitCode::Failed } else { code };
     code.into()
 }

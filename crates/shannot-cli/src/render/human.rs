@@ -6,6 +6,7 @@ use std::io::Write as _;
 use shannot::sandbox::Status;
 use shannot::{End, Failure, Limit, Outcome};
 
+use super::stdout;
 use super::terminal::inert;
 use crate::error::{Error, chain, hint_of_failure};
 
@@ -13,8 +14,7 @@ use crate::error::{Error, chain, hint_of_failure};
 pub(crate) fn print(text: &str) {
     let lines = text.lines().map(inert);
     let text: String = lines.flat_map(|line| [line, "\n".to_owned()]).collect();
-    // A closed pipe is no error, and for another nobody is left to tell.
-    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+    stdout::write(text.as_bytes());
 }
 
 /// Rows with each column but the last as wide as its widest cell.

@@ -1,13 +1,12 @@
 //! Results as JSON, which scripts rely on: a name here is never given another meaning.
 
-use std::io::Write as _;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use shannot::sandbox::StageStatus;
 use shannot::{End, Limit, Outcome};
 
+use super::stdout;
 use crate::error::{Error, chain, hint_of_failure};
 use crate::exit_code::ExitCode;
 
@@ -15,8 +14,7 @@ use crate::exit_code::ExitCode;
 pub(crate) fn print(value: &impl Serialize) {
     let mut text = serde_json::to_vec(value).unwrap_or_default();
     text.push(b'\n');
-    // A closed pipe is no error, and for another nobody is left to tell.
-    let _ = std::io::stdout().lock().write_all(&text);
+    stdout::write(&text);
 }
 
 /// The result of `run --json`.

@@ -280,3 +280,19 @@ fn enforcement_is_told_on_one_line() {
         assert_eq!(complaint.lines().count(), 1);
     }
 }
+
+/// The full disk: whatever was lost must show in the exit code.
+#[test]
+fn output_that_is_lost_is_told() {
+    for user in everyone() {
+        for options in [&[][..], &["--json"]] {
+            let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+            let mut command = run(user, options, &["cat", "/etc/passwd"]);
+            let child = command.stdout(full).stderr(Stdio::piped()).spawn().unwrap();
+            let output = child.wait_with_output().unwrap();
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(125), "{options:?}: {stderr}");
+            assert!(stderr.contains("No space left on device"), "{options:?}: {stderr}");
+        }
+    }
+}

@@ -247,15 +247,22 @@ async fn attend(
     let mut watched = Watched { child, cpu, watch, why: None };
     let lingering = !watched.end(wall.saturating_sub(begun.elapsed()), events, &mut orders).await?;
     feed.abort();
+    let mut lost = None;
     for pump in [out, err] {
         if lingering {
             // A process that still holds the pipe will not let it end.
             pump.abort();
         }
-        // A pump that was aborted, or whose caller has gone, has nothing more to say.
-        let _ = pump.await;
+        // One that was aborted has nothing more to say.
+        if let Ok(Err(source)) = pump.await {
+            lost = Some(Failure::Internal { what: "pass the output on", source });
+        }
     }
-    Ok(watched.outcome(enforcement, lingering, begun.elapsed(), &counts))
+    let mut outcome = watched.outcome(enforcement, lingering, begun.elapsed(), &counts);
+    if let Some(failure) = lost {
+        outcome.end = End::Failed(failure);
+    }
+    Ok(outcome)
 }
 
 /// Starts feeding standard input.
@@ -277,7 +284,7 @@ fn drain(
     stderr: OwnedFd,
     events: &mpsc::Sender<Event>,
     counts: &[Arc<AtomicU64>; 2],
-) -> Result<[JoinHandle<()>; 2], Failure> {
+) -> Result<[JoinHandle<std::io::Result<()>>; 2], Failure> {
     let watch = |fd| -> Result<Pipe, Failure> {
         relay::watch(fd, Interest::READABLE).map_err(|(_, e)| internal("watch a pipe", e))
     };

@@ -35,15 +35,16 @@ pub(super) async fn to_events(
     wrap: fn(Bytes) -> Event,
     events: mpsc::Sender<Event>,
     count: Arc<AtomicU64>,
-) {
+) -> io::Result<()> {
     loop {
         // Waiting for room before reading leaves what is not wanted yet in the pipe.
-        let Ok(room) = events.reserve().await else { return };
+        let Ok(room) = events.reserve().await else { return Ok(()) };
         // A fresh buffer each time: the caller may keep what it was given.
         let mut buffer = Vec::new();
         let read = pipe.async_io(Interest::READABLE, |fd| read_chunk(fd, &mut buffer)).await;
         match read {
-            Ok(0) | Err(_) => return,
+            Ok(0) => return Ok(()),
+            Err(e) => return Err(e),
             Ok(n) => {
                 count.fetch_add(n as u64, Ordering::Relaxed);
                 if buffer.len() < CHUNK / 2 {
@@ -56,8 +57,9 @@ pub(super) async fn to_events(
 }
 
 /// Moves a pipe of the box to a descriptor of the caller's, without a copy where the kernel can.
-/// When nobody reads there any more, closing our end tells the command so.
-pub(super) async fn to_fd(pipe: Pipe, out: OwnedFd, count: Arc<AtomicU64>) {
+/// When nobody reads there any more, closing our end tells the command so, and that is no error;
+/// a full disk is.
+pub(super) async fn to_fd(pipe: Pipe, out: OwnedFd, count: Arc<AtomicU64>) -> io::Result<()> {
     // Not pollable (a file, /dev/null): always ready.
     // A pipe of the caller's is as big as ours, or every chunk would wait for its reader four
     // times. What is no pipe, or belongs to somebody else, stays as it is.
@@ -67,18 +69,15 @@ pub(super) async fn to_fd(pipe: Pipe, out: OwnedFd, count: Arc<AtomicU64>) {
     let mut buffer = Vec::new();
     loop {
         // Both before the attempt: what changes after it is not forgotten by `clear_ready`.
-        let Ok(mut ready) = pipe.readable().await else { return };
+        let mut ready = pipe.readable().await?;
         let mut writable = match &out {
-            Ok(out) => match out.writable().await {
-                Ok(writable) => Some(writable),
-                Err(_) => return,
-            },
+            Ok(out) => Some(out.writable().await?),
             Err(_) => None,
         };
         let moved =
             if spliceable { move_chunk(pipe.get_ref(), out_fd(&out)) } else { Err(Errno::INVAL) };
         match moved {
-            Ok(0) => return,
+            Ok(0) => return Ok(()),
             Ok(n) => {
                 count.fetch_add(n as u64, Ordering::Relaxed);
             }
@@ -97,19 +96,21 @@ pub(super) async fn to_fd(pipe: Pipe, out: OwnedFd, count: Arc<AtomicU64>) {
             Err(Errno::INVAL) => {
                 spliceable = false;
                 match read_chunk(pipe.get_ref(), &mut buffer) {
-                    Ok(0) => return,
+                    Ok(0) => return Ok(()),
                     Ok(n) => {
-                        if write_all(&out, &buffer).await.is_err() {
-                            return;
+                        match write_all(&out, &buffer).await {
+                            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+                            written => written?,
                         }
                         count.fetch_add(n as u64, Ordering::Relaxed);
                     }
                     Err(e) if e.kind() == io::ErrorKind::WouldBlock => ready.clear_ready(),
-                    Err(_) => return,
+                    Err(e) => return Err(e),
                 }
             }
             Err(Errno::INTR) => {}
-            Err(_) => return,
+            Err(Errno::PIPE) => return Ok(()),
+            Err(e) => return Err(e.into()),
         }
     }
 }
