@@ -107,3 +107,20 @@ fn held_run_is_ended_by_a_signal_too() {
         assert_eq!(code_of(child).0, Some(143));
     }
 }
+
+/// The command ends by the signal, and what it wrote still lies before a reader that does not read.
+#[test]
+fn reader_that_stops_does_not_hold_the_program() {
+    for user in everyone() {
+        let mut command = run(user, &["-n"], &["head", "-c", "3000000", "/dev/zero"]);
+        let (unread, full) = std::io::pipe().unwrap();
+        let mut child = command.stdout(full).stderr(Stdio::null()).spawn().unwrap();
+        drop(command);
+        std::thread::sleep(Duration::from_secs(1));
+        let begun = Instant::now();
+        send(&child, Signal::TERM);
+        child.wait().unwrap();
+        assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+        drop(unread);
+    }
+}

@@ -247,22 +247,37 @@ async fn attend(
     let mut watched = Watched { child, cpu, watch, why: None };
     let lingering = !watched.end(wall.saturating_sub(begun.elapsed()), events, &mut orders).await?;
     feed.abort();
-    let mut lost = None;
-    for pump in [out, err] {
-        if lingering {
-            // A process that still holds the pipe will not let it end.
-            pump.abort();
-        }
-        // One that was aborted has nothing more to say.
-        if let Ok(Err(source)) = pump.await {
-            lost = Some(Failure::Internal { what: "pass the output on", source });
-        }
+    let pumps = [out.abort_handle(), err.abort_handle()];
+    if lingering {
+        // A process that still holds the pipes will not let them end.
+        pumps.iter().for_each(tokio::task::AbortHandle::abort);
     }
+    let both = async { [out.await, err.await] };
+    tokio::pin!(both);
+    // The box has gone, but a reader that stopped reading would hold its caller here.
+    let passed = tokio::select! {
+        passed = &mut both => passed,
+        () = unwanted(watched.why, &mut orders) => {
+            pumps.iter().for_each(tokio::task::AbortHandle::abort);
+            both.await
+        }
+    };
+    // One that was aborted has nothing more to say.
+    let lost = passed.into_iter().flatten().find_map(Result::err);
     let mut outcome = watched.outcome(enforcement, lingering, begun.elapsed(), &counts);
-    if let Some(failure) = lost {
-        outcome.end = End::Failed(failure);
+    if let Some(source) = lost {
+        outcome.end = End::Failed(Failure::Internal { what: "pass the output on", source });
     }
     Ok(outcome)
+}
+
+/// Waits until the caller wants no more of a run that has ended, and a little longer for what can
+/// still be passed on. Signals have nobody left to go to.
+async fn unwanted(why: Option<Why>, orders: &mut mpsc::UnboundedReceiver<Order>) {
+    if why != Some(Why::Cancelled) {
+        while let Some(Order::Signal(_)) = orders.recv().await {}
+    }
+    tokio::time::sleep(KILL_TIME).await;
 }
 
 /// Starts feeding standard input.
