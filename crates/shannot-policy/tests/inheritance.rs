@@ -102,5 +102,5 @@ fn hides_unite_and_what_one_parent_shows_another_still_hides() {
     let again = parse_over(&[&shows], "extends = [\"shows\"]\n[paths]\nshow = [\"/a\"]").unwrap();
     assert!(!hides(&again, "/a"));
     let pattern: &PathPattern = both.paths.hide.last().unwrap();
-    assert_eq!(pattern.components(), [Component::Literal("b".into())]);
+    assert_eq!(*pattern.components(), [Component::Literal("b".into())]);
 }

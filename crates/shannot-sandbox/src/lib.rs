@@ -1,16 +1,18 @@
 //! Makes a Linux kernel enforce a [`shannot_policy::Plan`].
 //!
 //! A [`Host`] holds what a plan needs to know of the machine. [`prepare`] resolves, opens and
-//! compiles; [`Prepared::start`] makes the box and starts its commands; a [`Child`] is the box
-//! while it lives. Nothing here is asynchronous and nothing is decided: deciding is
+//! compiles; [`Prepared::start`] makes the box and starts its commands; [`start`] does both for one
+//! run, side by side; a [`Child`] is the box while it lives. Nothing here is asynchronous and nothing is decided: deciding is
 //! `shannot-policy`'s, waiting is `shannot`'s.
 #![deny(unsafe_code)]
 #![cfg(target_os = "linux")]
 
+mod accounts;
 mod enforcement;
 mod host;
+mod mounts;
 mod native;
 
 pub use enforcement::{Enforcement, Engine, Layer, PassedOver, Status};
-pub use host::{Host, HostError, MountEntry};
-pub use native::{Child, Error, Prepared, StageStatus, Stdio, prepare};
+pub use host::Host;
+pub use native::{Child, Error, Prepared, StageStatus, Stdio, prepare, start};

@@ -117,9 +117,6 @@ pub enum Failure {
     /// The box could be had; the command could not be started in it.
     #[error(transparent)]
     Start(#[from] shannot_sandbox::Error),
-    /// Something the box needs from this host could not be read.
-    #[error(transparent)]
-    Host(#[from] shannot_sandbox::HostError),
     /// Something of this process failed: a pipe, a thread, the runtime.
     #[error("failed to {what}")]
     Internal {

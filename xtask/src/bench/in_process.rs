@@ -25,7 +25,7 @@ about = "Do nothing."
 "#;
 
 pub(super) fn rows() -> Result<Vec<Row>, String> {
-    let host = Arc::new(Host::read().map_err(|e| e.to_string())?);
+    let host = Arc::new(Host::read());
     let full = if host.uid == 0 { Tier::T1 } else { Tier::T2 };
     let hidden = ready(full, &host, |_| {})?.hidden().to_vec();
     let row = |name: &str, tier, change: fn(&mut Profile)| -> Result<Row, String> {

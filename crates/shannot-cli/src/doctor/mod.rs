@@ -67,7 +67,7 @@ fn examine(global: &Global) -> Result<Report, Error> {
     let surroundings = Surroundings::read();
     let profile = Profiles::new(&surroundings).select(global.profile.as_deref())?.profile;
     let grant = grant_for_nothing(&profile)?;
-    let executor = LocalExecutor::on_this_thread()?;
+    let executor = LocalExecutor::on_this_thread();
     let mut tiers = Vec::new();
     let mut failures = Vec::new();
     for tier in TIERS {

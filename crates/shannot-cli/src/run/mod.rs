@@ -139,7 +139,7 @@ fn run_with(
         .map_err(|source| Error::internal("start the runtime", source))?;
     runtime.block_on(async {
         let mut signals = Signals::listen()?;
-        let gate = Gate::new([profile], Arc::new(LocalExecutor::on_this_thread()?));
+        let gate = Gate::new([profile], Arc::new(LocalExecutor::on_this_thread()));
         let mut attended = start(&gate, &request, wishes, limits.output, &mut signals).await?;
         if wishes.asked.cwd.is_none() && request.cwd.is_some() && cannot_enter(&attended.outcome) {
             // Nothing has been executed and nothing read.

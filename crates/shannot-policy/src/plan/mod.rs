@@ -54,6 +54,8 @@ pub struct Plan {
     pub root_reads: bool,
     /// Changes of the mount tree, in order; empty where the tier has no mount namespace.
     pub mounts: Vec<Mount>,
+    /// What is hidden: covered by [`Mount::Hides`] or left out of [`Reads::Gaps`].
+    pub hide: Vec<Hide>,
     /// The Landlock rules.
     pub landlock: Landlock,
     /// How much of the host shows.
@@ -123,8 +125,8 @@ pub enum Mount {
     Device(AbsPath),
     /// A new `/proc` of the box's own pid namespace, read-only.
     OwnProc,
-    /// Nothing to see at these places.
-    Hide(Hide),
+    /// Nothing to see in the places of [`Plan::hide`].
+    Hides,
     /// An empty private tmpfs: no set-uid, no devices, no programs.
     Scratch(AbsPath, ByteSize),
     /// Each stage sees the host's mount table in place of the box's.
@@ -163,14 +165,9 @@ pub enum Reads {
     Unhandled,
     /// Only these trees.
     Trees(Vec<AbsPath>),
-    /// These trees without what is hidden and without device nodes. Names stay visible, contents
-    /// do not; what appears later beside a hidden path cannot be read.
-    Gaps {
-        /// The trees.
-        trees: Vec<AbsPath>,
-        /// What is left out of them.
-        hide: Vec<Hide>,
-    },
+    /// These trees without the places of [`Plan::hide`] and without device nodes. Names stay
+    /// visible, contents do not; what appears later beside a hidden path cannot be read.
+    Gaps(Vec<AbsPath>),
 }
 
 /// One command of the pipe.
@@ -210,7 +207,6 @@ impl Plan {
     pub fn new(grant: &Grant, tier: Tier, host: &HostFacts) -> Self {
         let profile = grant.profile();
         let request = grant.request();
-        let hide = hides(&profile.paths);
         let wall = request.timeout.map_or(profile.limits.wall, |t| t.min(profile.limits.wall));
         Self {
             tier,
@@ -220,8 +216,9 @@ impl Plan {
                 Tier::T2 | Tier::T3 | Tier::L => Identity::Caller,
             },
             root_reads: profile.root_reads && tier == Tier::T1,
-            mounts: mounts(profile, tier, &hide),
-            landlock: landlock(profile, tier, hide, host),
+            mounts: mounts(profile, tier),
+            hide: hides(&profile.paths),
+            landlock: landlock(profile, tier, host),
             processes: profile.view.processes,
             network: profile.view.network,
             stages: grant
@@ -283,7 +280,7 @@ fn hides(paths: &Paths) -> Vec<Hide> {
 
 /// The tree is made read-only first and as a whole: whatever is mounted after it states its own
 /// flags, so no later step can leave a writable mount behind by being forgotten.
-fn mounts(profile: &Profile, tier: Tier, hide: &[Hide]) -> Vec<Mount> {
+fn mounts(profile: &Profile, tier: Tier) -> Vec<Mount> {
     if tier == Tier::L {
         return Vec::new();
     }
@@ -294,14 +291,14 @@ fn mounts(profile: &Profile, tier: Tier, hide: &[Hide]) -> Vec<Mount> {
     if profile.view.processes == Processes::Own {
         mounts.push(Mount::OwnProc);
     }
-    mounts.extend(hide.iter().cloned().map(Mount::Hide));
+    mounts.push(Mount::Hides);
     mounts.extend(
         profile.paths.scratch.iter().map(|p| Mount::Scratch(p.clone(), profile.limits.scratch)),
     );
     mounts
 }
 
-fn landlock(profile: &Profile, tier: Tier, hide: Vec<Hide>, host: &HostFacts) -> Landlock {
+fn landlock(profile: &Profile, tier: Tier, host: &HostFacts) -> Landlock {
     let whole = profile.paths.read.iter().any(|p| p.as_bytes() == b"/");
     let trees = || {
         if whole {
@@ -317,7 +314,7 @@ fn landlock(profile: &Profile, tier: Tier, hide: Vec<Hide>, host: &HostFacts) ->
         abi: host.landlock_abi,
         write: if tier == Tier::L { Vec::new() } else { profile.paths.scratch.clone() },
         read: match tier {
-            Tier::L => Reads::Gaps { trees: trees(), hide },
+            Tier::L => Reads::Gaps(trees()),
             _ if whole => Reads::Unhandled,
             _ => Reads::Trees(trees()),
         },

@@ -1,8 +1,10 @@
 //! Patterns for words and for paths. Matching is iterative and takes at most the product of both
 //! lengths; nothing here touches a file system.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// The longest word pattern, in characters.
 pub const LONGEST_PATTERN: usize = 256;
@@ -220,11 +222,15 @@ impl fmt::Display for Glob {
 /// Unlike in a shell, `*` also matches names that start with a dot: these patterns hide things,
 /// and `/srv/*` must not leave `/srv/.secret` in sight. Braces and `**` are refused because they
 /// would hide less than they say.
+///
+/// A profile has hundreds, read at every start and passed from profile to plan: a clone shares,
+/// and what has no wildcard is kept as it was written.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PathPattern {
-    source: String,
+    source: Arc<str>,
     anchor: Anchor,
-    components: Vec<Component>,
+    /// None where every component is the name that it is written as.
+    components: Option<Arc<[Component]>>,
 }
 
 /// What a [`PathPattern`] starts from.
@@ -279,9 +285,21 @@ impl PathPattern {
         self.anchor
     }
 
+    /// The path below the anchor, without a slash at its start, if the pattern means one path
+    /// alone and is written as it.
+    pub fn plain(&self) -> Option<&str> {
+        self.components.is_none().then(|| below_anchor(&self.source).1.unwrap_or_default())
+    }
+
     /// The components below the anchor, at most [`MOST_COMPONENTS`]. None of them for `~`.
-    pub fn components(&self) -> &[Component] {
-        &self.components
+    pub fn components(&self) -> Cow<'_, [Component]> {
+        match (&self.components, self.plain()) {
+            (Some(components), _) => Cow::Borrowed(components),
+            (None, None | Some("")) => Cow::Borrowed(&[]),
+            (None, Some(path)) => {
+                path.split('/').map(|name| Component::Literal(name.to_owned())).collect()
+            }
+        }
     }
 
     /// The text the pattern was read from.
@@ -295,36 +313,45 @@ impl FromStr for PathPattern {
 
     fn from_str(source: &str) -> Result<Self, PatternError> {
         let shown = || source.to_owned();
-        let (anchor, below) = match source.strip_prefix('~') {
-            Some("") => (Anchor::Home, None),
-            Some(below) => (Anchor::Home, below.strip_prefix('/')),
-            None => (Anchor::Root, source.strip_prefix('/')),
-        };
-        let components = match below {
-            None if source == "~" => Vec::new(),
+        let (anchor, below) = below_anchor(source);
+        let below = match below {
+            None if source == "~" => "",
             None => return Err(PatternError::NotAnchored(shown())),
             Some("") if anchor == Anchor::Root => return Err(PatternError::Root),
-            Some(below) => {
-                below.split('/').map(|c| read_component(c, source)).collect::<Result<_, _>>()?
-            }
+            Some("") => return Err(PatternError::NotNormal(shown())),
+            Some(below) => below,
         };
-        if components.len() > MOST_COMPONENTS {
+        if below.split('/').count() > MOST_COMPONENTS {
             return Err(PatternError::TooDeep(shown()));
         }
-        Ok(Self { source: shown(), anchor, components })
+        let components = if below.is_empty() || below.split('/').all(is_plain) {
+            None
+        } else {
+            Some(below.split('/').map(|c| read_component(c, source)).collect::<Result<_, _>>()?)
+        };
+        Ok(Self { source: source.into(), anchor, components })
+    }
+}
+
+/// The anchor, and what follows it and its slash; nothing follows `~` alone.
+fn below_anchor(source: &str) -> (Anchor, Option<&str>) {
+    match source.strip_prefix('~') {
+        Some(below) => (Anchor::Home, below.strip_prefix('/')),
+        None => (Anchor::Root, source.strip_prefix('/')),
     }
 }
 
 /// `NAME_MAX`.
 const LONGEST_NAME: usize = 255;
 
+/// Whether a component is the name that it is written as.
+fn is_plain(text: &str) -> bool {
+    let special = |b| matches!(b, b'*' | b'?' | b'[' | b'\\' | b'{' | b'\0');
+    !text.bytes().any(special) && !matches!(text, "" | "." | "..") && text.len() <= LONGEST_NAME
+}
+
 fn read_component(text: &str, source: &str) -> Result<Component, PatternError> {
     let shown = || source.to_owned();
-    let plain = !text.contains(['*', '?', '[', '\\', '{', '\0']);
-    if plain && !matches!(text, "" | "." | "..") && text.len() <= LONGEST_NAME {
-        // Nearly every component; a profile has hundreds, read at every start.
-        return Ok(Component::Literal(text.to_owned()));
-    }
     // A bracket that spans a `/` arrives here cut in two and is refused as not closed.
     let glob: Glob = text.parse().map_err(|error| match error {
         PatternError::Bracket(_) => PatternError::Bracket(shown()),
@@ -434,6 +461,19 @@ mod tests {
     }
 
     #[test]
+    fn what_has_no_wildcard_is_plain() {
+        for (pattern, plain) in [
+            ("/etc/shadow", Some("etc/shadow")),
+            ("~/.ssh", Some(".ssh")),
+            ("~", Some("")),
+            ("/etc/*.conf", None),
+            ("/srv/\\*", None),
+        ] {
+            assert_eq!(pattern.parse::<PathPattern>().unwrap().plain(), plain, "{pattern}");
+        }
+    }
+
+    #[test]
     fn path_patterns_are_split_into_components() {
         let pattern: PathPattern = "/etc/ssh/ssh_host_*_key".parse().unwrap();
         assert_eq!(pattern.anchor(), Anchor::Root);
@@ -445,7 +485,7 @@ mod tests {
         let home: PathPattern = "~/.*_history".parse().unwrap();
         assert_eq!((home.anchor(), home.components().len()), (Anchor::Home, 1));
         assert!(home.components()[0].matches(b".bash_history"));
-        assert_eq!("~".parse::<PathPattern>().unwrap().components(), []);
+        assert_eq!(*"~".parse::<PathPattern>().unwrap().components(), []);
     }
 
     #[test]

@@ -31,6 +31,9 @@ pub(crate) struct Reaped {
     pub(crate) status: i32,
 }
 
+/// A set of CPUs, one bit each; enough for 1024, beyond which it is not used.
+pub(crate) type Cpus = [u64; 16];
+
 /// `struct landlock_ruleset_attr` of ABI 6; older kernels are given its first fields only.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Default)]
@@ -54,3 +57,8 @@ pub(crate) const NO_CLONE_ARGS: libc::clone_args = libc::clone_args {
     set_tid_size: 0,
     cgroup: 0,
 };
+
+/// Linux 5.5; above what libc's `c_int` constants carry, as is the next.
+pub(crate) const CLONE_CLEAR_SIGHAND: u64 = 1 << 32;
+/// Linux 5.7.
+pub(crate) const CLONE_INTO_CGROUP: u64 = 1 << 33;

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use shannot_policy::types::ByteSize;
 
-use crate::host::Host;
+use crate::mounts::MountEntry;
 
 /// A cgroup that holds one run; removed when the value is dropped.
 #[derive(Debug)]
@@ -57,9 +57,9 @@ pub(super) struct MemoryParent {
 impl MemoryParent {
     /// Looks for a cgroup below which this process may make others that bound memory; `None` is
     /// the usual answer for a user without delegation.
-    pub(super) fn find(host: &Host) -> Option<Self> {
+    pub(super) fn find(mounts: &[MountEntry]) -> Option<Self> {
         let own = fs::read_to_string("/proc/self/cgroup").ok()?;
-        let parent = v1(host, &own).or_else(|| v2(host, &own))?;
+        let parent = v1(mounts, &own).or_else(|| v2(mounts, &own))?;
         parent.remove_left_groups();
         Some(parent)
     }
@@ -169,8 +169,8 @@ fn own_dir(mount_point: &Path, root: &Path, path: &str) -> PathBuf {
     mount_point.join(below)
 }
 
-fn v1(host: &Host, own: &str) -> Option<MemoryParent> {
-    let mount = host.mounts.iter().find(|m| {
+fn v1(mounts: &[MountEntry], own: &str) -> Option<MemoryParent> {
+    let mount = mounts.iter().find(|m| {
         m.fstype == "cgroup" && m.super_options.split(',').any(|option| option == "memory")
     })?;
     let path = own.lines().find_map(|line| {
@@ -183,8 +183,8 @@ fn v1(host: &Host, own: &str) -> Option<MemoryParent> {
 
 /// In v2 only a group whose controllers are handed down to its children will do: one delegated
 /// to us, the one above, or the top of the tree.
-fn v2(host: &Host, own: &str) -> Option<MemoryParent> {
-    let mount = host.mounts.iter().find(|m| m.fstype == "cgroup2")?;
+fn v2(mounts: &[MountEntry], own: &str) -> Option<MemoryParent> {
+    let mount = mounts.iter().find(|m| m.fstype == "cgroup2")?;
     let path = own.lines().find_map(|line| line.strip_prefix("0::"))?;
     let dir = own_dir(&mount.mount_point, &mount.root, path);
     let hands_down = |dir: &&Path| {

@@ -6,18 +6,22 @@
 //! write a [`Record`] and end. Nothing is retried and nothing is left out: a box that starts is
 //! the whole box.
 //!
-//! Order, for the box: user map, session, mounts. For each stage: the host's mount table, the
-//! program, identity and capabilities, `no_new_privs`, Landlock, limits, descriptors, signals,
+//! Order, for the box: namespaces, session, user map, bounds, the read-only tree; then what the
+//! host was looked at for: descriptors, the other mounts. For each stage: the host's mount table,
+//! the program, identity and capabilities, `no_new_privs`, Landlock, limits, descriptors, signals,
 //! seccomp, `execveat`. Each step needs something that a later one takes away.
 
 use std::ffi::CStr;
 use std::os::fd::AsRawFd;
 
-use super::init;
 use shannot_policy::MOST_STAGES;
 
 use super::cgroup::Join;
-use super::spec::{MOUNT_TABLE, MaskKind, MountStep, RunSpec, StageSpec};
+use super::init;
+use super::spec::{
+    Bounds, HullShared, HullSpec, IdentitySpec, MOUNT_TABLE, MaskKind, MountStep, RunSpec,
+    StageSpec,
+};
 use super::step::{Record, Step};
 use super::sys::{self, Errno, Fd, Sys};
 
@@ -48,9 +52,14 @@ impl Reporter {
 }
 
 /// The first process of a box: pid 1 of its pid namespace or, in tier L, the subreaper of its
-/// commands. Makes the mounts, starts the stages, then becomes [`init`].
-pub(super) extern "C" fn box_main(run: &RunSpec) -> ! {
-    let report = Reporter::new(run.status, 0);
+/// commands. Makes what the plan alone says while its parent looks at the host, waits for the
+/// rest, makes the mounts, starts the stages, then becomes [`init`].
+pub(super) extern "C" fn box_main(hull: &HullShared) -> ! {
+    let report = Reporter::new(hull.status, 0);
+    make_hull(&hull.spec, &report);
+    let run = await_run(hull);
+    // Until here the descriptors are the parent's own, so that what it opened meanwhile is here.
+    report.need(Step::Descriptors, sys::unshare(u64::from(libc::CLONE_FILES.cast_unsigned())));
     // What the parent's other threads and other runs have open must not stay open here: a pipe
     // of another run would never end, a caller's file would be held.
     close_all_but(&run.keep);
@@ -59,18 +68,7 @@ pub(super) extern "C" fn box_main(run: &RunSpec) -> ! {
     for standard in 0..=2 {
         report.need(Step::Descriptors, sys::dup3(run.status, standard, libc::O_CLOEXEC));
     }
-    report.need(Step::Session, sys::setsid());
     let prepared = &*run.prepared;
-    if let Some(map) = &prepared.user_map {
-        report.need(Step::UserMap, write_file(c"/proc/self/setgroups", b"deny"));
-        report.need(Step::UserMap, write_file(c"/proc/self/uid_map", &map.uid));
-        report.need(Step::UserMap, write_file(c"/proc/self/gid_map", &map.gid));
-    }
-    if let Some(pid_max) = prepared.host_pids.as_ref().and_then(|p| p.pid_max.as_ref()) {
-        // This namespace's own, from here on. Refused where /proc/sys is read-only already, as in
-        // containers: columns get wider, and that is all.
-        let _ = write_file(c"/proc/sys/kernel/pid_max", pid_max);
-    }
     let mut tables: MountTables = [[-1; MOUNT_TABLE.len()]; MOST_STAGES];
     let stages = prepared.stages.len();
     make_mounts(&prepared.mounts, tables.iter_mut().take(stages), &report);
@@ -85,7 +83,55 @@ pub(super) extern "C" fn box_main(run: &RunSpec) -> ! {
         report.need(Step::Landlock, sys::landlock_restrict_self(domain.as_raw_fd()));
         report.need(Step::Subreaper, sys::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0));
     }
-    init::run(run, &tables, &report)
+    init::run(hull, run, &tables, &report)
+}
+
+/// Namespaces, session, user map, the read-only tree. Whatever is opened here is closed again: the
+/// table of descriptors is the parent's.
+fn make_hull(spec: &HullSpec, report: &Reporter) {
+    if spec.unshared != 0 {
+        report.need(Step::Namespaces, sys::unshare(spec.unshared));
+    }
+    report.need(Step::Session, sys::setsid());
+    if let Some(map) = &spec.user_map {
+        report.need(Step::UserMap, write_file(c"/proc/self/setgroups", b"deny"));
+        report.need(Step::UserMap, write_file(c"/proc/self/uid_map", &map.uid));
+        report.need(Step::UserMap, write_file(c"/proc/self/gid_map", &map.gid));
+    }
+    if let Some(pid_max) = &spec.pid_max {
+        // This namespace's own, from here on. Refused where /proc/sys is read-only already, as in
+        // containers: columns get wider, and that is all.
+        let _ = write_file(c"/proc/sys/kernel/pid_max", pid_max);
+    }
+    set_bounds(&spec.bounds, report);
+    make_mounts(&spec.mounts, std::iter::empty(), report);
+}
+
+/// Waits for the rest. Ends this process when nothing more is to come: the parent could not make
+/// the box ready and closed `control`, or it has ended, which does not close `control` as long as
+/// this process shares the table with its other end.
+fn await_run(hull: &HullShared) -> &RunSpec {
+    let wait = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+    loop {
+        let mut fds = [wait(hull.control), wait(hull.supervisor)];
+        if sys::poll(&mut fds).is_err() {
+            continue;
+        }
+        let mut go = [0u8; 1];
+        let [control, _] = fds;
+        let told = control.revents & libc::POLLIN != 0
+            && matches!(sys::read(hull.control, &mut go), Ok(1));
+        match hull.run.get() {
+            Some(run) if told => {
+                if let Some(cpus) = &hull.cpus {
+                    // They were this process's before.
+                    let _ = sys::set_cpus(0, cpus);
+                }
+                return run;
+            }
+            _ => sys::exit(0),
+        }
+    }
 }
 
 /// One command of the box, or of tier L without an init. Never returns.
@@ -106,7 +152,10 @@ pub(super) extern "C" fn stage_main(call: &StageCall) -> ! {
         report.need(Step::HostMountTable, sys::attach(*mount, own));
     }
     open_program(stage, &report);
-    take_identity(run, &report);
+    if let Some(bounds) = call.bounds {
+        set_bounds(bounds, &report);
+    }
+    take_identity(&prepared.identity, call.init_pid, &report);
     report.need(Step::Cwd, sys::chdir(&prepared.cwd));
     report.need(Step::NoNewPrivs, sys::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0));
     report.need(Step::Landlock, sys::landlock_restrict_self(run.ruleset));
@@ -152,6 +201,10 @@ pub(super) struct StageCall<'a> {
     /// Detached mounts of the host's mount table, one for each of [`MOUNT_TABLE`]; empty where
     /// the mounts are the host's own.
     pub(super) mount_table: &'a [Fd],
+    /// The id of the box's first process, where there is one.
+    pub(super) init_pid: i32,
+    /// What no first process has seen to.
+    pub(super) bounds: Option<&'a Bounds>,
     /// The parent whose end must end this process, where no init sees to it.
     pub(super) die_with: Option<i32>,
 }
@@ -185,7 +238,7 @@ fn make_mounts<'a>(
     mut tables: impl Iterator<Item = &'a mut [Fd; MOUNT_TABLE.len()]>,
     report: &Reporter,
 ) {
-    let mut masks = Masks { dir: -1, file: -1 };
+    let mut masks = Masks { dir: Tree::NONE, file: Tree::NONE };
     for step in steps {
         match step {
             MountStep::ReadOnlyTree => {
@@ -205,7 +258,7 @@ fn make_mounts<'a>(
                 // After the tree is read-only, so that these are too; before an own /proc covers
                 // the sources. One for each stage: a detached mount can be attached once.
                 for (mount, source) in tables.by_ref().flat_map(|t| t.iter_mut().zip(sources)) {
-                    let copy = sys::open_tree_clone(libc::AT_FDCWD, source, 0);
+                    let copy = sys::open_tree_clone(libc::AT_FDCWD, source);
                     *mount = report.need(Step::HostMountTable, copy);
                 }
             }
@@ -228,22 +281,20 @@ fn make_mounts<'a>(
     }
 }
 
-/// Puts a copy of a device's own mount, on which devices work, over the device.
+/// Puts the device's own mount over the device, and makes devices work on that one. By path, not
+/// by descriptors: see [`make_hull`].
 fn allow_device(path: &CStr) -> Sys {
-    let device = match sys::open_tree_clone(libc::AT_FDCWD, path, 0) {
+    match sys::mount(path, path, None, libc::MS_BIND, None) {
         Err(Errno(libc::ENOENT)) => return Ok(()),
-        other => other?,
-    };
+        bound => bound?,
+    }
     let attr = libc::mount_attr {
         attr_set: 0,
         attr_clr: libc::MOUNT_ATTR_NODEV,
         propagation: 0,
         userns_fd: 0,
     };
-    sys::mount_setattr(device, c"", libc::AT_EMPTY_PATH, &attr)?;
-    sys::attach(device, path)?;
-    sys::close(device);
-    Ok(())
+    sys::mount_setattr(libc::AT_FDCWD, path, 0, &attr)
 }
 
 /// The empty file and the empty directory that hidden paths show: of one tmpfs, read-only, mode
@@ -251,14 +302,31 @@ fn allow_device(path: &CStr) -> Sys {
 /// read.
 #[derive(Clone, Copy)]
 struct Masks {
-    dir: Fd,
-    file: Fd,
+    dir: Tree,
+    file: Tree,
+}
+
+/// Something that mounts are copied from: a path from a descriptor.
+#[derive(Clone, Copy)]
+struct Tree {
+    from: Fd,
+    path: &'static CStr,
+}
+
+impl Tree {
+    /// Of masks that are not mounted yet, of which there are none.
+    const NONE: Self = Self { from: -1, path: c"" };
+
+    fn copy(self) -> Sys<Fd> {
+        sys::open_tree_clone(self.from, self.path)
+    }
 }
 
 impl Masks {
-    /// Mounts the tmpfs on the hidden directory `at` or, where no directory is hidden, for the
-    /// moment on /proc, which nobody needs yet: only a mount that is attached somewhere can be
-    /// copied (before Linux 6.15). Detaching costs a grace period, so it is not the rule.
+    /// Mounts the tmpfs on the hidden directory `at` and copies from there. Where no directory is
+    /// hidden, it is mounted on /proc for a moment, for only a mount that is attached somewhere
+    /// can be copied (before Linux 6.15). That is not the rule, because a detached mount, whether
+    /// detached here or never attached, takes a grace period to go.
     fn new(at: Option<&CStr>) -> Sys<Self> {
         let target = at.unwrap_or(c"/proc");
         let flags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
@@ -273,12 +341,17 @@ impl Masks {
             userns_fd: 0,
         };
         sys::mount_setattr(root, c"", libc::AT_EMPTY_PATH, &attr)?;
-        let dir = sys::open_tree_clone(root, c"", libc::AT_EMPTY_PATH)?;
-        let file = sys::open_tree_clone(root, c"hidden", 0)?;
-        sys::close(root);
-        if at.is_none() {
-            sys::detach(target)?;
+        let attached = Self {
+            dir: Tree { from: root, path: c"" },
+            file: Tree { from: root, path: c"hidden" },
+        };
+        if at.is_some() {
+            return Ok(attached);
         }
+        let dir = Tree { from: attached.dir.copy()?, path: c"" };
+        let file = Tree { from: attached.file.copy()?, path: c"" };
+        sys::close(root);
+        sys::detach(target)?;
         Ok(Self { dir, file })
     }
 
@@ -299,8 +372,8 @@ impl Masks {
         }
     }
 
-    fn put(source: Fd, path: &CStr) -> Sys {
-        let copy = sys::open_tree_clone(source, c"", libc::AT_EMPTY_PATH)?;
+    fn put(source: Tree, path: &CStr) -> Sys {
+        let copy = source.copy()?;
         let attached = sys::attach(copy, path);
         sys::close(copy);
         attached
@@ -328,21 +401,24 @@ fn open_program(stage: &StageSpec, report: &Reporter) {
     report.need(Step::Program, sys::dup3(fd, super::PROGRAM_FD, libc::O_CLOEXEC));
 }
 
-/// Becomes who the box runs as, without any capability but those of the plan.
-fn take_identity(run: &RunSpec, report: &Reporter) {
-    let identity = &run.prepared.identity;
+/// Takes what no program executed later could get otherwise than from these sets.
+fn set_bounds(bounds: &Bounds, report: &Reporter) {
     for capability in 0..64usize {
-        if identity.drop_bounding & (1 << capability) != 0 {
+        if bounds.drop & (1 << capability) != 0 {
             let dropped = sys::prctl(libc::PR_CAPBSET_DROP, capability, 0);
             report.need(Step::Capabilities, dropped);
         }
     }
-    if identity.lock_securebits {
+    if bounds.lock_securebits {
         let locked = sys::prctl(libc::PR_SET_SECUREBITS, super::SECUREBITS, 0);
         report.need(Step::Capabilities, locked);
     }
+}
+
+/// Becomes who the box runs as, without any capability but those of the plan.
+fn take_identity(identity: &IdentitySpec, init_pid: i32, report: &Reporter) {
     if let Some(groups) = &identity.unused {
-        let id = super::unused_id(run.init_pid.load(std::sync::atomic::Ordering::Acquire));
+        let id = super::unused_id(init_pid);
         if identity.keep != 0 {
             report.need(Step::Capabilities, sys::prctl(libc::PR_SET_KEEPCAPS, 1, 0));
         }

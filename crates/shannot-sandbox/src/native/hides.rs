@@ -18,7 +18,8 @@ use shannot_policy::profile::{Anchor, Component, PathPattern};
 
 use super::error::Error;
 use super::spec::MaskKind;
-use crate::host::{Host, MountEntry, records};
+use crate::accounts::{self, records};
+use crate::mounts::MountEntry;
 
 /// One hidden path of this host.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,26 +30,43 @@ pub(super) struct Hidden {
     pub(super) seen: bool,
 }
 
-/// Finds what is hidden on this host; what lies below another hidden directory is left out.
-pub(super) fn find(hides: &[Hide], host: &Host) -> Result<Vec<Hidden>, Error> {
+/// Who runs, and the mounts that this user sees.
+struct Scene<'a> {
+    uid: u32,
+    home: Option<PathBuf>,
+    /// `/etc/passwd`.
+    passwd: Vec<u8>,
+    mounts: &'a [MountEntry],
+}
+
+/// Finds what is hidden on this host from a user; what lies below another hidden directory is left
+/// out.
+pub(super) fn find(
+    hides: &[Hide],
+    uid: u32,
+    mount_table: &[MountEntry],
+) -> Result<Vec<Hidden>, Error> {
+    let passwd = std::fs::read("/etc/passwd").unwrap_or_default();
+    let home = accounts::home_of(&passwd, uid);
+    let scene = &Scene { uid, home, passwd, mounts: mount_table };
     let mut found = BTreeSet::new();
     let homes_hidden = hides.contains(&Hide::OtherHomes);
     for hide in hides {
         match hide {
             Hide::Pattern(pattern) => {
-                let own_home_hidden = homes_hidden && host.uid == 0;
+                let own_home_hidden = homes_hidden && uid == 0;
                 if pattern.anchor() == Anchor::Home && own_home_hidden {
                     continue;
                 }
-                expand(pattern, host, &mut found)?;
+                expand(pattern, scene, &mut found)?;
             }
-            Hide::OtherHomes => other_homes(host, &mut found),
-            Hide::Automounts => mounts(host, is_automount, &mut found),
-            Hide::NetworkFilesystems => mounts(host, is_network, &mut found),
+            Hide::OtherHomes => other_homes(scene, &mut found),
+            Hide::Automounts => mounts(mount_table, is_automount, &mut found),
+            Hide::NetworkFilesystems => mounts(mount_table, is_network, &mut found),
         }
     }
     for hidden in found.clone() {
-        found.extend(aliases(&hidden, &host.mounts));
+        found.extend(aliases(&hidden, mount_table));
     }
     // In order of paths a directory comes before what lies below it.
     let mut outer: Vec<Hidden> = Vec::with_capacity(found.len());
@@ -87,22 +105,21 @@ fn aliases(hidden: &Hidden, mounts: &[MountEntry]) -> Vec<Hidden> {
 
 /// Every home but that of the user who runs; for root, which owns the box's supervisor but not
 /// the box, every home. Nothing on an automount is looked at: that would mount it.
-fn other_homes(host: &Host, found: &mut BTreeSet<Hidden>) {
-    let own = host.home.as_deref().filter(|_| host.uid != 0);
+fn other_homes(scene: &Scene<'_>, found: &mut BTreeSet<Hidden>) {
+    let own = scene.home.as_deref().filter(|_| scene.uid != 0);
     let mut homes: BTreeSet<PathBuf> = [PathBuf::from("/root")].into();
     if let Ok(entries) = std::fs::read_dir("/home") {
         homes.extend(
             entries.flatten().filter(|e| e.file_type().is_ok_and(|t| t.is_dir())).map(|e| e.path()),
         );
     }
-    let passwd = std::fs::read("/etc/passwd").unwrap_or_default();
-    homes.extend(records(&passwd).filter_map(|fields| {
+    homes.extend(records(&scene.passwd).filter_map(|fields| {
         let uid: u32 = std::str::from_utf8(fields.get(2)?).ok()?.parse().ok()?;
         let home = Path::new(OsStr::from_bytes(fields.get(5)?));
         let person = (1000..65534).contains(&uid) && home.components().count() > 2;
         (person && home.is_absolute()).then(|| home.to_owned())
     }));
-    for path in homes.into_iter().map(|path| real_home(path, host)) {
+    for path in homes.into_iter().map(|path| real_home(path, scene.mounts)) {
         // A home above our own cannot be hidden without hiding ours.
         if own.is_none_or(|own| !own.starts_with(&path)) {
             let seen = path.symlink_metadata().is_ok_and(|m| m.is_dir());
@@ -112,16 +129,16 @@ fn other_homes(host: &Host, found: &mut BTreeSet<Hidden>) {
 }
 
 /// Where a home really is, if links lead there: what is covered must be what they lead to.
-fn real_home(path: PathBuf, host: &Host) -> PathBuf {
-    let mut automounts = host.mounts.iter().filter(|m| is_automount(&m.fstype));
+fn real_home(path: PathBuf, mounts: &[MountEntry]) -> PathBuf {
+    let mut automounts = mounts.iter().filter(|m| is_automount(&m.fstype));
     if automounts.any(|m| path.starts_with(&m.mount_point)) {
         return path;
     }
     std::fs::canonicalize(&path).unwrap_or(path)
 }
 
-fn mounts(host: &Host, wanted: fn(&str) -> bool, found: &mut BTreeSet<Hidden>) {
-    for mount in &host.mounts {
+fn mounts(all: &[MountEntry], wanted: fn(&str) -> bool, found: &mut BTreeSet<Hidden>) {
+    for mount in all {
         if wanted(&mount.fstype) && mount.mount_point != Path::new("/") {
             // Not looked at: a look may hang or trigger the mount. A wrong guess is corrected
             // when it is covered.
@@ -150,33 +167,21 @@ pub(super) fn is_network(fstype: &str) -> bool {
 }
 
 /// Adds every file and directory that a pattern matches.
-fn expand(pattern: &PathPattern, host: &Host, found: &mut BTreeSet<Hidden>) -> Result<(), Error> {
-    let start = match (pattern.anchor(), &host.home) {
+fn expand(
+    pattern: &PathPattern,
+    scene: &Scene<'_>,
+    found: &mut BTreeSet<Hidden>,
+) -> Result<(), Error> {
+    let start = match (pattern.anchor(), &scene.home) {
         (Anchor::Root, _) => PathBuf::from("/"),
         (Anchor::Home, Some(home)) => home.clone(),
         (Anchor::Home, None) => return Ok(()),
     };
     let failed = |source: io::Error| Error::Hide { pattern: pattern.to_string(), source };
-    let mut paths = vec![start];
-    for component in pattern.components() {
-        match component {
-            Component::Literal(name) => paths.iter_mut().for_each(|p| p.push(name)),
-            Component::Glob(glob) => {
-                let mut next = Vec::new();
-                for dir in &paths {
-                    match std::fs::read_dir(dir) {
-                        Ok(entries) => next.extend(entries.flatten().filter_map(|e| {
-                            let name = e.file_name();
-                            glob.matches(&name.to_string_lossy()).then(|| e.path())
-                        })),
-                        Err(e) if out_of_reach(&e) => {}
-                        Err(e) => return Err(failed(e)),
-                    }
-                }
-                paths = next;
-            }
-        }
-    }
+    let paths = match pattern.plain() {
+        Some(below) => vec![start.join(below)],
+        None => matching(start, &pattern.components()).map_err(failed)?,
+    };
     for path in paths {
         match real(&path) {
             Ok(Some(hidden)) => {
@@ -188,6 +193,30 @@ fn expand(pattern: &PathPattern, host: &Host, found: &mut BTreeSet<Hidden>) -> R
         }
     }
     Ok(())
+}
+
+/// The paths below `start` that the components match.
+fn matching(start: PathBuf, components: &[Component]) -> io::Result<Vec<PathBuf>> {
+    let mut paths = vec![start];
+    for component in components {
+        match component {
+            Component::Literal(name) => paths.iter_mut().for_each(|p| p.push(name)),
+            Component::Glob(_) => {
+                let mut next = Vec::new();
+                for dir in &paths {
+                    match std::fs::read_dir(dir) {
+                        Ok(entries) => next.extend(entries.flatten().filter_map(|e| {
+                            component.matches(e.file_name().as_bytes()).then(|| e.path())
+                        })),
+                        Err(e) if out_of_reach(&e) => {}
+                        Err(e) => return Err(e),
+                    }
+                }
+                paths = next;
+            }
+        }
+    }
+    Ok(paths)
 }
 
 /// What is not there, or closed to this user and so to the box.

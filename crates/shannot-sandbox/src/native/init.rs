@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use shannot_policy::MOST_STAGES;
 
 use super::enter::{MountTables, Reporter, StageCall};
-use super::spec::RunSpec;
+use super::spec::{HullShared, RunSpec};
 use super::step::{Record, Step};
 use super::sys::{self, Errno};
 
@@ -22,7 +22,7 @@ const CAP_KILL_BIT: u64 = 1 << 5;
 type Pids = [i32; MOST_STAGES];
 
 /// Starts the commands and sees them to their end. Signals stay blocked; they are read.
-pub(super) fn run(run: &RunSpec, tables: &MountTables, report: &Reporter) -> ! {
+pub(super) fn run(hull: &HullShared, run: &RunSpec, tables: &MountTables, report: &Reporter) -> ! {
     let mut pids: Pids = [0; MOST_STAGES];
     let mut stack = [MaybeUninit::<u128>::uninit(); 2048];
     let stages = run.prepared.stages.iter().zip(0u8..);
@@ -32,13 +32,19 @@ pub(super) fn run(run: &RunSpec, tables: &MountTables, report: &Reporter) -> ! {
     report.need(Step::Signals, sys::default_action(libc::SIGCHLD));
     for ((pid, (stage, index)), table) in pids.iter_mut().zip(stages).zip(tables) {
         let mount_table: &[sys::Fd] = if in_pid_namespace { table } else { &[] };
-        let call = StageCall { run, stage, index, mount_table, die_with: None };
+        let call = StageCall {
+            run,
+            stage,
+            index,
+            mount_table,
+            init_pid: hull.init_pid.load(Ordering::Acquire),
+            bounds: None,
+            die_with: None,
+        };
         *pid = report.need(Step::StartStage, start(&call, &mut stack));
     }
     let ended = report.need(Step::Signals, sys::signalfd(SIGCHLD_BIT));
-    // Always there for a first process.
-    let control = run.control.unwrap_or(-1);
-    let mut keep = [control, run.status, ended];
+    let mut keep = [hull.control, run.status, ended];
     keep.sort_unstable();
     // The commands have their own copies of all else.
     super::enter::close_all_but(&keep);
@@ -48,7 +54,7 @@ pub(super) fn run(run: &RunSpec, tables: &MountTables, report: &Reporter) -> ! {
         report.need(Step::Capabilities, sys::capset(keep, 0));
     }
     let _ = sys::write(run.status, &Record::Started.to_bytes());
-    serve(run, &mut pids, control, ended);
+    serve(run, &mut pids, hull.control, ended);
     if !in_pid_namespace {
         end_all();
     }
@@ -62,8 +68,8 @@ pub(super) fn run(run: &RunSpec, tables: &MountTables, report: &Reporter) -> ! {
 fn start(call: &StageCall, stack: &mut [MaybeUninit<u128>]) -> sys::Sys<i32> {
     /// Ids above that of this process are free but for a few.
     const TRIES: i32 = 256;
-    let own = call.run.init_pid.load(Ordering::Acquire);
-    if call.run.prepared.host_pids.is_some() {
+    let own = call.init_pid;
+    if call.run.prepared.host_pids {
         for id in (1..=TRIES).map(|n| own.saturating_add(n)) {
             match sys::start_stage(call, &[id, id], stack) {
                 Err(Errno(libc::EEXIST)) => {}

@@ -1,13 +1,16 @@
 //! The native engine: a plan realised by this program's own system calls.
 //!
-//! [`prepare()`] does all that can fail early. [`Prepared::start`] clones; the child's steps, in
-//! order, are in [`enter`], and its first process goes on as [`init`].
+//! A [`hull`] is begun from the plan alone; [`prepare()`] looks at the host for the rest beside it
+//! and does all that can fail early; [`run`] brings both together. The child's steps, in order, are
+//! in [`enter`], and its first process goes on as [`init`].
 
 mod abi;
 mod cgroup;
+mod child;
 mod enter;
 mod error;
 mod hides;
+mod hull;
 mod init;
 mod landlock;
 mod prepare;
@@ -19,9 +22,10 @@ mod step;
 mod strings;
 mod sys;
 
+pub use child::{Child, StageStatus};
 pub use error::Error;
 pub use prepare::{Prepared, prepare};
-pub use run::{Child, StageStatus, Stdio};
+pub use run::{Stdio, start};
 
 /// The program's descriptor; see [`shannot_policy::plan::PROGRAM_FD`].
 const PROGRAM_FD: sys::Fd = shannot_policy::plan::PROGRAM_FD.cast_signed();

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use rustix::process::{Resource, getrlimit};
 use shannot_policy::Plan;
 use shannot_policy::plan::seccomp::{Exec, Filter};
-use shannot_policy::plan::{HARMLESS_DEVICES, Hide, Identity, Mount, Namespace, Reads};
+use shannot_policy::plan::{HARMLESS_DEVICES, Identity, Mount, Namespace, Reads};
 use shannot_policy::profile::{Processes, Tier};
 use shannot_policy::types::AbsPath;
 
@@ -21,12 +21,13 @@ use super::landlock::{self, Rule};
 use super::program::{self, Resolved};
 use super::report;
 use super::spec::{
-    BoxSpec, HostPids, IdentitySpec, MOUNT_TABLE, MaskKind, MountStep, ProgramSpec, Rlimit,
+    Bounds, BoxSpec, HullSpec, IdentitySpec, MOUNT_TABLE, MaskKind, MountStep, ProgramSpec, Rlimit,
     StageSpec, UserMap,
 };
 use super::strings::StringArray;
 use crate::enforcement::{Enforcement, Engine};
 use crate::host::Host;
+use crate::mounts;
 
 const CAP_DAC_READ_SEARCH: u64 = 1 << 2;
 const CAP_SETGID: u64 = 1 << 6;
@@ -73,8 +74,33 @@ pub(super) enum RunRules {
 /// cannot be looked at.
 pub fn prepare(plan: &Plan, host: &Host) -> Result<Prepared, Error> {
     check_tier(plan, host)?;
+    fit(plan, host, Arc::new(hull(plan, host)))
+}
+
+/// The part of a box that the plan alone says.
+pub(super) fn hull(plan: &Plan, host: &Host) -> HullSpec {
+    // These two can only come with the process.
+    let (cloned, unshared): (Vec<Namespace>, Vec<Namespace>) =
+        plan.namespaces.iter().partition(|n| matches!(n, Namespace::User | Namespace::Pid));
+    HullSpec {
+        cloned: clone_flags(&cloned),
+        unshared: clone_flags(&unshared),
+        user_map: plan.namespaces.contains(&Namespace::User).then(|| UserMap {
+            uid: format!("{0} {0} 1", host.uid).into_bytes(),
+            gid: format!("{0} {0} 1", host.gid).into_bytes(),
+        }),
+        pid_max: shows_host_pids(plan).then(|| pid_max(host)).flatten(),
+        mounts: mount_steps(plan.mounts.iter().take_while(|m| needs_no_look(m)), &[]),
+        bounds: bounds(plan, host),
+    }
+}
+
+/// Looks at the host for all that the plan leaves open.
+pub(super) fn fit(plan: &Plan, host: &Host, hull: Arc<HullSpec>) -> Result<Prepared, Error> {
     let search = plan.env.iter().find(|(n, _)| n == "PATH").map_or("", |(_, v)| v.as_str());
-    let hidden = hides::find(&hides_of(plan), host)?;
+    let mounts = mounts::read()
+        .map_err(|e| Error::host("read /proc/self/mountinfo, which tells what to hide", e))?;
+    let hidden = hides::find(&plan.hide, host.uid, &mounts)?;
     let resolved = plan
         .stages
         .iter()
@@ -99,28 +125,23 @@ pub fn prepare(plan: &Plan, host: &Host) -> Result<Prepared, Error> {
     } else {
         Starts::Box
     };
-    let memory = MemoryParent::find(host);
+    let memory = MemoryParent::find(&mounts);
     let enforcement = Enforcement {
         engine: Engine::Native,
         tier: plan.tier,
-        layers: report::layers(plan, host, &hidden, memory.as_ref()),
+        layers: report::layers(plan, host, &mounts, &hidden, memory.as_ref()),
         passed_over: Vec::new(),
     };
     let spec = BoxSpec {
-        namespaces: plan.namespaces.iter().map(|n| clone_flag(*n)).fold(0, |all, f| all | f),
-        user_map: plan.namespaces.contains(&Namespace::User).then(|| UserMap {
-            uid: format!("{0} {0} 1", host.uid).into_bytes(),
-            gid: format!("{0} {0} 1", host.gid).into_bytes(),
-        }),
-        host_pids: (plan.namespaces.contains(&Namespace::Pid) && plan.processes == Processes::Host)
-            .then(|| HostPids { pid_max: pid_max(host) }),
-        mounts: mount_steps(plan, &hidden),
+        hull,
+        host_pids: shows_host_pids(plan),
+        mounts: mount_steps(plan.mounts.iter().skip_while(|m| needs_no_look(m)), &hidden),
         scratch_rules: scratch,
         scratch_access: landlock::scratch_access(abi, reads),
         init_domain: (in_tier_l && starts == Starts::Box)
             .then(|| landlock::domain(abi))
             .transpose()?,
-        identity: identity(plan, host),
+        identity: identity(plan),
         cwd: c_abs(&plan.cwd),
         rlimits: rlimits(plan, memory.is_none()),
         env: StringArray::new(
@@ -146,6 +167,16 @@ pub fn prepare(plan: &Plan, host: &Host) -> Result<Prepared, Error> {
     })
 }
 
+/// Whether the box has a pid namespace of its own and yet shows the host's `/proc`.
+fn shows_host_pids(plan: &Plan) -> bool {
+    plan.namespaces.contains(&Namespace::Pid) && plan.processes == Processes::Host
+}
+
+/// Whether a mount is the same on every host. What opens descriptors that stay is not among them:
+/// while a hull is made, they would stay in this process.
+fn needs_no_look(mount: &Mount) -> bool {
+    matches!(mount, Mount::ReadOnlyTree | Mount::Device(_))
+}
 impl Prepared {
     /// What will be in force for every run of this box.
     pub fn enforcement(&self) -> &Enforcement {
@@ -173,7 +204,7 @@ impl Prepared {
     }
 }
 
-fn check_tier(plan: &Plan, host: &Host) -> Result<(), Error> {
+pub(super) fn check_tier(plan: &Plan, host: &Host) -> Result<(), Error> {
     let tier = plan.tier;
     let lacks = |lacks: String| Err(Error::Lacks { tier, lacks });
     let caps = CAP_SYS_ADMIN | CAP_SETUID | CAP_SETGID | CAP_SETPCAP;
@@ -200,8 +231,8 @@ fn check_tier(plan: &Plan, host: &Host) -> Result<(), Error> {
     Ok(())
 }
 
-fn clone_flag(namespace: Namespace) -> u64 {
-    let flag = match namespace {
+fn clone_flags(namespaces: &[Namespace]) -> u64 {
+    let flag = |namespace: &Namespace| match namespace {
         Namespace::Cgroup => libc::CLONE_NEWCGROUP,
         Namespace::Ipc => libc::CLONE_NEWIPC,
         Namespace::Mount => libc::CLONE_NEWNS,
@@ -210,7 +241,7 @@ fn clone_flag(namespace: Namespace) -> u64 {
         Namespace::User => libc::CLONE_NEWUSER,
         Namespace::Uts => libc::CLONE_NEWUTS,
     };
-    u64::from(flag.cast_unsigned())
+    namespaces.iter().map(|n| u64::from(flag(n).cast_unsigned())).fold(0, |all, flag| all | flag)
 }
 
 /// A path of a plan, which holds no NUL.
@@ -220,20 +251,6 @@ fn c_abs(path: &AbsPath) -> CString {
 
 fn path_of(path: &AbsPath) -> &Path {
     Path::new(std::ffi::OsStr::from_bytes(path.as_bytes()))
-}
-
-/// What the plan hides, by mounts or by gaps.
-fn hides_of(plan: &Plan) -> Vec<Hide> {
-    let masks = plan.mounts.iter().filter_map(|m| match m {
-        Mount::Hide(hide) => Some(hide.clone()),
-        _ => None,
-    });
-    match &plan.landlock.read {
-        // Mount points cannot be covered without a mount namespace, and a gap is no help
-        // against a path walk; Enforcement says so.
-        Reads::Gaps { hide, .. } => hide.clone(),
-        Reads::Unhandled | Reads::Trees(_) => masks.collect(),
-    }
 }
 
 /// The rights to read that Landlock handles, and the rules that give some back.
@@ -253,7 +270,7 @@ fn read_rules(plan: &Plan, hidden: &[Hidden]) -> (u64, Vec<Rule>) {
             }
             reads
         }
-        Reads::Gaps { trees, .. } => {
+        Reads::Gaps(trees) => {
             let mut closed: BTreeSet<PathBuf> = hidden
                 .iter()
                 .map(|h| h.path.clone())
@@ -277,16 +294,14 @@ fn read_rules(plan: &Plan, hidden: &[Hidden]) -> (u64, Vec<Rule>) {
     (reads, rules)
 }
 
-fn mount_steps(plan: &Plan, hidden: &[Hidden]) -> Vec<MountStep> {
+fn mount_steps<'a>(mounts: impl Iterator<Item = &'a Mount>, hidden: &[Hidden]) -> Vec<MountStep> {
     let mut steps = Vec::new();
-    let mut unmasked = Some(hidden);
-    for mount in &plan.mounts {
+    for mount in mounts {
         match mount {
             Mount::ReadOnlyTree => steps.push(MountStep::ReadOnlyTree),
             Mount::Device(path) => steps.push(MountStep::Device(c_abs(path))),
             Mount::OwnProc => steps.push(MountStep::OwnProc),
-            // All of them at the place of the first: they do not depend on each other.
-            Mount::Hide(_) => steps.extend(unmasked.take().into_iter().flat_map(masks)),
+            Mount::Hides => steps.extend(masks(hidden)),
             Mount::Scratch(path, size) => {
                 let options = format!("size={},nr_inodes=65536,mode=1777", size.0);
                 steps.push(MountStep::Scratch {
@@ -326,22 +341,26 @@ fn pid_max(host: &Host) -> Option<Vec<u8>> {
     (version >= (6, 14)).then(|| std::fs::read("/proc/sys/kernel/pid_max").ok()).flatten()
 }
 
-fn identity(plan: &Plan, host: &Host) -> IdentitySpec {
-    let keep = if plan.root_reads { CAP_DAC_READ_SEARCH } else { 0 };
-    let (may_drop, bounding) = match plan.tier {
-        // A new user namespace starts with all of them, in every set.
-        Tier::T2 => (true, host.all_caps),
-        Tier::T1 | Tier::T3 | Tier::L => {
-            (host.effective_caps & CAP_SETPCAP != 0, host.bounding_caps)
-        }
-    };
+/// What is kept of the capabilities, as bits.
+fn kept_capabilities(plan: &Plan) -> u64 {
+    if plan.root_reads { CAP_DAC_READ_SEARCH } else { 0 }
+}
+
+fn identity(plan: &Plan) -> IdentitySpec {
     IdentitySpec {
         unused: match &plan.identity {
             Identity::Caller => None,
             Identity::Unused { groups } => Some(groups.clone()),
         },
-        keep,
-        drop_bounding: if may_drop { bounding & !keep } else { 0 },
+        keep: kept_capabilities(plan),
+    }
+}
+
+fn bounds(plan: &Plan, host: &Host) -> Bounds {
+    // A new user namespace starts with all of them, in every set.
+    let may_drop = plan.tier == Tier::T2 || host.effective_caps & CAP_SETPCAP != 0;
+    Bounds {
+        drop: if may_drop { host.all_caps & !kept_capabilities(plan) } else { 0 },
         lock_securebits: may_drop,
     }
 }

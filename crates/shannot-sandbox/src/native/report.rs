@@ -9,15 +9,17 @@ use super::cgroup::MemoryParent;
 use super::hides::{self, Hidden};
 use crate::enforcement::Layer;
 use crate::host::Host;
+use crate::mounts::MountEntry;
 
 pub(super) fn layers(
     plan: &Plan,
     host: &Host,
+    mounts: &[MountEntry],
     hidden: &[Hidden],
     memory: Option<&MemoryParent>,
 ) -> Vec<Layer> {
     let mut layers = vec![namespaces(plan), read_only(plan), devices(plan), hides(plan, hidden)];
-    layers.extend(mount_points(plan, host));
+    layers.extend(mount_points(plan, mounts));
     layers.extend(scratch(plan));
     layers.extend([identity(plan, host), landlock(plan), seccomp(plan), exec(plan)]);
     layers.extend([network(plan), processes(plan), lifetime(plan)]);
@@ -60,8 +62,8 @@ fn hides(plan: &Plan, hidden: &[Hidden]) -> Layer {
 }
 
 /// In tier L a look at an automount or a network mount cannot be prevented.
-fn mount_points(plan: &Plan, host: &Host) -> Option<Layer> {
-    let open = |wanted: fn(&str) -> bool| host.mounts.iter().filter(|m| wanted(&m.fstype)).count();
+fn mount_points(plan: &Plan, mounts: &[MountEntry]) -> Option<Layer> {
+    let open = |wanted: fn(&str) -> bool| mounts.iter().filter(|m| wanted(&m.fstype)).count();
     if plan.tier != Tier::L {
         return None;
     }

@@ -1,22 +1,47 @@
-//! What a child reads: everything resolved, opened and allocated before the clone.
+//! What a child reads: everything resolved, opened and allocated before it needs it.
 
 use std::ffi::{CStr, CString};
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::cgroup::Join;
 use super::strings::StringArray;
-use super::sys::{ChildPid, Fd};
+use super::sys::{ChildPid, Cpus, Fd};
+
+/// What the plan alone says of a box: its namespaces, and what its first process can do in them
+/// while its parent looks at the host for the rest.
+#[derive(Debug)]
+pub(crate) struct HullSpec {
+    /// Namespaces that come with the process, as flags of `clone3(2)`.
+    pub(crate) cloned: u64,
+    /// Namespaces that it makes for itself, as flags of `unshare(2)`.
+    pub(crate) unshared: u64,
+    /// Tier T2: the one id that the user namespace knows.
+    pub(crate) user_map: Option<UserMap>,
+    /// The host's `kernel.pid_max`, where the box shows the host's `/proc` and each pid namespace
+    /// has a limit of its own: `ps` makes its columns as wide.
+    pub(crate) pid_max: Option<Vec<u8>>,
+    /// The mounts that come first.
+    pub(crate) mounts: Vec<MountStep>,
+    pub(crate) bounds: Bounds,
+}
+
+/// What no process of the box can ever have again.
+#[derive(Debug)]
+pub(crate) struct Bounds {
+    /// Capabilities to drop from the bounding set, as bits.
+    pub(crate) drop: u64,
+    /// Whether `CAP_SETPCAP` is there to lock the securebits.
+    pub(crate) lock_securebits: bool,
+}
 
 /// The part of a box that does not change from run to run.
 #[derive(Debug)]
 pub(crate) struct BoxSpec {
-    /// Namespace flags of `clone3(2)`.
-    pub(crate) namespaces: u64,
-    /// Tier T2: the one id that the user namespace knows.
-    pub(crate) user_map: Option<UserMap>,
-    /// With the host's `/proc` in a pid namespace of the box's own: what its process ids need.
-    pub(crate) host_pids: Option<HostPids>,
+    pub(crate) hull: Arc<HullSpec>,
+    /// Whether the commands' process ids are to be those that the host's `/proc` shows.
+    pub(crate) host_pids: bool,
+    /// The mounts that follow those of the hull.
     pub(crate) mounts: Vec<MountStep>,
     /// The scratch mounts, for which a run's own ruleset gets rules once they exist.
     pub(crate) scratch_rules: Vec<CString>,
@@ -37,14 +62,6 @@ pub(crate) struct BoxSpec {
 pub(crate) struct UserMap {
     pub(crate) uid: Vec<u8>,
     pub(crate) gid: Vec<u8>,
-}
-
-/// How a box whose `/proc` is the host's counts processes as the host does.
-#[derive(Debug)]
-pub(crate) struct HostPids {
-    /// The host's `kernel.pid_max`, where each pid namespace has its own: `ps` makes its columns
-    /// as wide.
-    pub(crate) pid_max: Option<Vec<u8>>,
 }
 
 /// The files of a process that show its mount table, and where a command finds its own.
@@ -85,10 +102,6 @@ pub(crate) struct IdentitySpec {
     pub(crate) unused: Option<Vec<u32>>,
     /// Capabilities to keep, as bits; all others are dropped from every set.
     pub(crate) keep: u64,
-    /// Capabilities to drop from the bounding set, as bits.
-    pub(crate) drop_bounding: u64,
-    /// Whether `CAP_SETPCAP` is there to lock the securebits.
-    pub(crate) lock_securebits: bool,
 }
 
 /// One resource limit, `setrlimit(2)`.
@@ -120,23 +133,38 @@ pub(crate) struct ProgramSpec {
     pub(crate) nofile: u64,
 }
 
+/// What a box's first process and its parent share.
+#[derive(Debug)]
+pub(crate) struct HullShared {
+    pub(crate) spec: Arc<HullSpec>,
+    /// The process's id; it makes the unused uid unique.
+    pub(crate) init_pid: ChildPid,
+    /// Where [`super::step::Record`]s go.
+    pub(crate) status: Fd,
+    /// The first byte says that `run` is there; any other is a signal for the commands. The end is
+    /// the supervisor's.
+    pub(crate) control: Fd,
+    /// Readable when the supervisor has ended.
+    pub(crate) supervisor: Fd,
+    /// The CPUs of the supervisor and so of the box. Until it is told the rest, the process is
+    /// kept from the one that its parent works on.
+    pub(crate) cpus: Option<Cpus>,
+    /// The rest, once it is known.
+    pub(crate) run: OnceLock<Arc<RunSpec>>,
+}
+
 /// One run of a box.
 #[derive(Debug)]
 pub(crate) struct RunSpec {
     pub(crate) prepared: Arc<BoxSpec>,
-    /// The id of the box's first process, where there is one: it makes the unused uid unique.
-    pub(crate) init_pid: ChildPid,
     /// Where [`super::step::Record`]s go.
     pub(crate) status: Fd,
-    /// A byte is a signal for the commands; the end is the supervisor's. Only a first process
-    /// reads it.
-    pub(crate) control: Option<Fd>,
     pub(crate) ruleset: Fd,
     /// How a command joins the run's own cgroup.
     pub(crate) cgroup: Option<Join>,
     /// Standard input, output and error of each stage.
     pub(crate) stage_io: Vec<StageIo>,
-    /// Every descriptor above, in ascending order: all others are closed in the box.
+    /// Every descriptor that the box needs, in ascending order: all others are closed in it.
     pub(crate) keep: Vec<Fd>,
 }
 

@@ -6,6 +6,7 @@
 #[repr(u8)]
 pub(crate) enum Step {
     Clone,
+    Namespaces,
     Session,
     UserMap,
     ReadOnlyTree,
@@ -34,8 +35,9 @@ pub(crate) enum Step {
 }
 
 impl Step {
-    const ALL: [Self; 26] = [
+    const ALL: [Self; 27] = [
         Self::Clone,
+        Self::Namespaces,
         Self::Session,
         Self::UserMap,
         Self::ReadOnlyTree,
@@ -66,7 +68,8 @@ impl Step {
     /// What the step does, to follow "failed to".
     pub(crate) const fn describe(self) -> &'static str {
         match self {
-            Self::Clone => "make the box's namespaces (clone3)",
+            Self::Clone => "start the box's first process (clone3)",
+            Self::Namespaces => "make the box's namespaces (unshare)",
             Self::Session => "start a session (setsid)",
             Self::UserMap => "map the user into its namespace (/proc/self/uid_map)",
             Self::ReadOnlyTree => "make the mount tree read-only (mount_setattr)",

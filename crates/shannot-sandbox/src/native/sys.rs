@@ -16,11 +16,11 @@ use core::ptr;
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::sync::Arc;
 
-use super::abi::NO_CLONE_ARGS;
-pub(crate) use super::abi::{Errno, Fd, Reaped, RulesetAttr, SignalMask, Sys};
+use super::abi::{CLONE_CLEAR_SIGHAND, CLONE_INTO_CGROUP, NO_CLONE_ARGS};
+pub(crate) use super::abi::{Cpus, Errno, Fd, Reaped, RulesetAttr, SignalMask, Sys};
 use super::cgroup::Join;
 use super::enter::{StageCall, box_main, stage_main};
-use super::spec::RunSpec;
+use super::spec::HullShared;
 use super::strings::StringArray;
 
 #[cfg(not(target_arch = "x86_64"))]
@@ -224,6 +224,26 @@ pub(crate) fn exit(code: c_int) -> ! {
     }
 }
 
+/// Leaves what `flags` name, such as namespaces, for new ones of this process's own, `unshare(2)`.
+pub(crate) fn unshare(flags: u64) -> Sys {
+    numbers!(libc::SYS_unshare, flags).map(drop)
+}
+
+/// The CPUs that this task may run on, `sched_getaffinity(2)`.
+pub(crate) fn cpus() -> Sys<Cpus> {
+    let mut cpus = Cpus::default();
+    let a = [0, size_of::<Cpus>().cast_signed(), cpus.as_mut_ptr() as isize, 0, 0, 0];
+    // SAFETY: the kernel writes at most the stated size to a local.
+    result(unsafe { call6(libc::SYS_sched_getaffinity, a) }).map(|_| cpus)
+}
+
+/// Lets a task, this one for 0, run on these CPUs only, `sched_setaffinity(2)`.
+pub(crate) fn set_cpus(pid: i32, cpus: &Cpus) -> Sys {
+    let a = [pid as isize, size_of::<Cpus>().cast_signed(), cpus.as_ptr() as isize, 0, 0, 0];
+    // SAFETY: the kernel reads the stated size of `cpus`.
+    result(unsafe { call6(libc::SYS_sched_setaffinity, a) }).map(drop)
+}
+
 /// Starts a session without a controlling terminal, `setsid(2)`.
 pub(crate) fn setsid() -> Sys {
     numbers!(libc::SYS_setsid).map(drop)
@@ -335,11 +355,11 @@ pub(crate) fn mount_setattr(fd: Fd, path: &CStr, at_flags: c_int, attr: &libc::m
     result(unsafe { call6(libc::SYS_mount_setattr, a) }).map(drop)
 }
 
-/// A detached copy of the mount at a path or, with `AT_EMPTY_PATH` and an empty path, of `fd`,
+/// A detached copy of the mount at a path from `fd` or, with an empty path, of `fd` itself,
 /// `open_tree(2)` (Linux 5.2).
-pub(crate) fn open_tree_clone(fd: Fd, path: &CStr, at_flags: c_int) -> Sys<Fd> {
+pub(crate) fn open_tree_clone(fd: Fd, path: &CStr) -> Sys<Fd> {
     const OPEN_TREE_CLONE: c_int = 1;
-    let flags = OPEN_TREE_CLONE | libc::O_CLOEXEC | at_flags;
+    let flags = OPEN_TREE_CLONE | libc::O_CLOEXEC | libc::AT_EMPTY_PATH;
     let a = [fd as isize, path.as_ptr() as isize, flags as isize, 0, 0, 0];
     // SAFETY: `path` ends with a NUL and outlives the call.
     result(unsafe { call6(libc::SYS_open_tree, a) }).map(as_fd)
@@ -454,43 +474,48 @@ pub(crate) struct BoxProcess {
     pub(crate) pidfd: OwnedFd,
     /// What it runs on. Leaked if this value is dropped before the process was reaped: better
     /// some memory lost than memory pulled from under a running process.
-    shared: Option<(Arc<RunSpec>, Stack)>,
+    memory: Option<(Arc<HullShared>, Stack)>,
 }
 
 impl Drop for BoxProcess {
     fn drop(&mut self) {
-        std::mem::forget(self.shared.take());
+        std::mem::forget(self.memory.take());
     }
 }
 
 impl BoxProcess {
-    /// Starts [`box_main`] in the namespaces of `flags`. It goes on by itself, beside this
-    /// process.
+    /// Starts [`box_main`] in the hull's namespaces. It goes on by itself, beside this process,
+    /// and shares its descriptors until it makes a table of its own.
     ///
     /// # Errors
     /// As `clone3(2)`: `EPERM` where namespaces are refused, `ENOSPC` at their limit, `EAGAIN` at
     /// the limit of processes.
-    pub(crate) fn start(flags: u64, run: Arc<RunSpec>) -> Sys<Self> {
+    pub(crate) fn start(hull: Arc<HullShared>) -> Sys<Self> {
         let mut stack: Stack = Box::new_uninit_slice(BOX_STACK);
-        let entry = box_main as extern "C" fn(&RunSpec) -> ! as *const c_void;
-        let argument = Arc::as_ptr(&run).cast::<c_void>();
-        let settid = libc::CLONE_PIDFD | libc::CLONE_PARENT_SETTID;
-        let flags = flags | u64::from(settid.cast_unsigned());
-        let parent_tid = run.init_pid.as_ptr() as u64;
+        let entry = box_main as extern "C" fn(&HullShared) -> ! as *const c_void;
+        let argument = Arc::as_ptr(&hull).cast::<c_void>();
+        let own = libc::CLONE_FILES | libc::CLONE_PIDFD | libc::CLONE_PARENT_SETTID;
+        let flags = hull.spec.cloned | u64::from(own.cast_unsigned());
+        let parent_tid = hull.init_pid.as_ptr() as u64;
         let args = libc::clone_args { flags, parent_tid, ..NO_CLONE_ARGS };
-        // SAFETY: `box_main` keeps the rules of its module. The stack and all that `run` owns
-        // live in `shared` until the process was reaped, and for ever if it never is.
+        // SAFETY: `box_main` keeps the rules of its module. The stack and all that `hull` owns,
+        // its run too, live in `memory` until the process was reaped, and for ever if it never is.
         let cloned = unsafe { clone_shared(args, &mut stack, entry, argument) };
         let (pid, pidfd) = cloned?;
         let pidfd = pidfd.ok_or(Errno(libc::EBADF))?;
-        Ok(Self { pid, pidfd, shared: Some((run, stack)) })
+        Ok(Self { pid, pidfd, memory: Some((hull, stack)) })
+    }
+
+    /// What the process shares with this one, while it has not been reaped.
+    pub(crate) fn hull(&self) -> Option<&HullShared> {
+        self.memory.as_ref().map(|(hull, _)| &**hull)
     }
 
     /// Reaps the process if it has ended, and frees what it ran on.
     pub(crate) fn reap(&mut self) -> Sys<Option<Reaped>> {
         let ended = reap(self.pid)?;
         if ended.is_some() {
-            self.shared = None;
+            self.memory = None;
         }
         Ok(ended)
     }
@@ -559,11 +584,6 @@ unsafe fn clone_shared(
     let pidfd = (pidfd >= 0).then(|| unsafe { OwnedFd::from_raw_fd(pidfd) });
     Ok((child, pidfd))
 }
-
-/// Linux 5.5; above what libc's `c_int` constants carry, as is the next.
-const CLONE_CLEAR_SIGHAND: u64 = 1 << 32;
-/// Linux 5.7.
-const CLONE_INTO_CGROUP: u64 = 1 << 33;
 
 /// `clone3(2)` whose child calls `entry(argument)` on the stack of `args`.
 ///

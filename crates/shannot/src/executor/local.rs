@@ -61,23 +61,20 @@ impl LocalExecutor {
     /// An executor with a thread of its own that starts boxes, for programs of many threads.
     ///
     /// # Errors
-    /// The host's facts could not be read, or no thread be made.
+    /// No thread could be made.
     pub fn new() -> Result<Self, Failure> {
         let (jobs, queue) = std::sync::mpsc::channel::<Job>();
         let thread = std::thread::Builder::new().name("shannot-starter".into());
         thread
             .spawn(move || queue.into_iter().for_each(|job| job()))
             .map_err(|source| Failure::Internal { what: "start a thread", source })?;
-        Ok(Self { host: Arc::new(Host::read()?), starter: Starter::Thread(jobs) })
+        Ok(Self { host: Arc::new(Host::read()), starter: Starter::Thread(jobs) })
     }
 
     /// An executor that starts boxes on the thread that calls [`Executor::start`], which must
     /// outlive every run: for programs that run one command from their main thread.
-    ///
-    /// # Errors
-    /// The host's facts could not be read.
-    pub fn on_this_thread() -> Result<Self, Failure> {
-        Ok(Self { host: Arc::new(Host::read()?), starter: Starter::Caller })
+    pub fn on_this_thread() -> Self {
+        Self { host: Arc::new(Host::read()), starter: Starter::Caller }
     }
 
     /// The facts that plans are made from.
@@ -174,7 +171,6 @@ fn start(grant: &Grant, host: &Host) -> Result<Started, Failure> {
 
 fn start_in(grant: &Grant, tier: Tier, host: &Host) -> Result<Started, Failure> {
     let plan = Plan::new(grant, tier, &facts(host)?);
-    let prepared = prepare(&plan, host)?;
     let (stdin_box, stdin) = pipe()?;
     let (stdout, stdout_box) = pipe()?;
     let (stderr, stderr_box) = pipe()?;
@@ -184,8 +180,8 @@ fn start_in(grant: &Grant, tier: Tier, host: &Host) -> Result<Started, Failure> 
         let set = rustix::fs::fcntl_setfl(end, rustix::fs::OFlags::NONBLOCK);
         set.map_err(|e| internal("set up a pipe", e))?;
     }
-    let child =
-        prepared.start(Stdio { stdin: stdin_box, stdout: stdout_box, stderr: stderr_box })?;
+    let stdio = Stdio { stdin: stdin_box, stdout: stdout_box, stderr: stderr_box };
+    let (child, enforcement) = shannot_sandbox::start(&plan, host, stdio)?;
     let watch = Watch {
         // Where nothing in the kernel counts them.
         memory: (!child.memory_is_bounded()).then_some(plan.limits.memory.0),
@@ -193,7 +189,7 @@ fn start_in(grant: &Grant, tier: Tier, host: &Host) -> Result<Started, Failure> 
     };
     Ok(Started {
         child,
-        enforcement: prepared.enforcement().clone(),
+        enforcement,
         wall: plan.wall.as_duration(),
         cpu: plan.limits.cpu.as_duration(),
         watch,

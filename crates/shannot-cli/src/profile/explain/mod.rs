@@ -63,7 +63,7 @@ pub(super) fn run(
     let verdict = authorize(&found.profile, request);
     let tiers = match &verdict {
         Ok(grant) => {
-            let executor = LocalExecutor::on_this_thread()?;
+            let executor = LocalExecutor::on_this_thread();
             executor.trials(grant)?.into_iter().map(TierBox::new).collect()
         }
         Err(_) => Vec::new(),

@@ -143,8 +143,10 @@ fn tier_text(tier: &TierBox) -> String {
         add("mounts", "", tier.mounts.join("; "));
     }
     add("reads", "", tier.reads.clone());
-    let count = format!("{} patterns match {} paths here", tier.hide_patterns, tier.hidden.len());
-    add("hides", "", count);
+    let kinds = tier.hides.join(", ");
+    let hides =
+        format!("{} patterns, {kinds}: {} paths here", tier.hide_patterns, tier.hidden.len());
+    add("hides", "", hides);
     if !tier.hidden.is_empty() {
         add("", "", tier.hidden.join(", "));
     }

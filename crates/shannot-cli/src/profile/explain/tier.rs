@@ -26,6 +26,8 @@ pub(super) struct TierBox {
     pub(super) mounts: Vec<String>,
     pub(super) reads: String,
     pub(super) hide_patterns: usize,
+    /// What else is hidden, by kind.
+    pub(super) hides: Vec<&'static str>,
     /// The paths of this host that are hidden.
     pub(super) hidden: Vec<String>,
     pub(super) env: Vec<(String, String)>,
@@ -85,15 +87,16 @@ impl TierBox {
                     format!("an unused uid and gid, groups {groups:?}")
                 }
             },
-            mounts: plan.mounts.iter().filter_map(mount).collect(),
+            mounts: plan.mounts.iter().map(mount).collect(),
             reads: match &plan.landlock.read {
                 Reads::Unhandled => "whatever the mounts show".to_owned(),
                 Reads::Trees(trees) => format!("only {}", list(trees)),
-                Reads::Gaps { trees, .. } => {
+                Reads::Gaps(trees) => {
                     format!("{}, but for what is hidden and for devices", list(trees))
                 }
             },
-            hide_patterns: hides(plan),
+            hide_patterns: plan.hide.iter().filter(|h| hides(h).is_none()).count(),
+            hides: plan.hide.iter().filter_map(hides).collect(),
             hidden: Vec::new(),
             env: plan.env.clone(),
             cwd: plan.cwd.to_string(),
@@ -112,28 +115,26 @@ fn exec(stage: &shannot::policy::plan::Stage) -> String {
     }
 }
 
-fn hides(plan: &Plan) -> usize {
-    match &plan.landlock.read {
-        Reads::Gaps { hide, .. } => hide.len(),
-        Reads::Unhandled | Reads::Trees(_) => {
-            plan.mounts.iter().filter(|mount| matches!(mount, Mount::Hide(_))).count()
-        }
-    }
-}
-
-/// A change of the mount tree. Patterns are left out: what they match on this host is listed.
-fn mount(mount: &Mount) -> Option<String> {
-    Some(match mount {
+/// A change of the mount tree.
+fn mount(mount: &Mount) -> String {
+    match mount {
         Mount::ReadOnlyTree => "/ read-only, nosuid, nodev, private, recursively".to_owned(),
         Mount::Device(path) => format!("{path} usable"),
         Mount::OwnProc => "/proc of the box's own processes".to_owned(),
-        Mount::Hide(Hide::Pattern(_)) => return None,
-        Mount::Hide(Hide::OtherHomes) => "other users' homes hidden".to_owned(),
-        Mount::Hide(Hide::Automounts) => "automounts hidden".to_owned(),
-        Mount::Hide(Hide::NetworkFilesystems) => "network file systems hidden".to_owned(),
+        Mount::Hides => "what is hidden covered by empty files and directories".to_owned(),
         Mount::Scratch(path, size) => format!("{path} an empty tmpfs of {size}"),
         Mount::HostMountTable => "the host's mount table in /proc".to_owned(),
-    })
+    }
+}
+
+/// What is hidden beside the patterns, of which what they match on this host is listed.
+fn hides(hide: &Hide) -> Option<&'static str> {
+    match hide {
+        Hide::Pattern(_) => None,
+        Hide::OtherHomes => Some("other users' homes"),
+        Hide::Automounts => Some("automounts"),
+        Hide::NetworkFilesystems => Some("network file systems"),
+    }
 }
 
 fn list<T: ToString>(items: &[T]) -> String {

@@ -1,0 +1,84 @@
+//! The mount table of this process, `proc_pid_mountinfo(5)`.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+
+/// One line of `/proc/<pid>/mountinfo`, `proc_pid_mountinfo(5)`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MountEntry {
+    /// The file system, as its device number.
+    pub(crate) device: String,
+    /// Which directory of its file system is mounted.
+    pub(crate) root: PathBuf,
+    /// Where.
+    pub(crate) mount_point: PathBuf,
+    /// The file system's type.
+    pub(crate) fstype: String,
+    /// Options of the file system (not of the mount).
+    pub(crate) super_options: String,
+}
+
+/// Reads the table.
+pub(crate) fn read() -> io::Result<Vec<MountEntry>> {
+    std::fs::read("/proc/self/mountinfo").map(|text| parse_mountinfo(&text))
+}
+
+/// Reads a mount table; a line that is not as the kernel writes it is passed over.
+fn parse_mountinfo(text: &[u8]) -> Vec<MountEntry> {
+    text.split(|b| *b == b'\n')
+        .filter_map(|line| {
+            let mut fields = line.split(|b| *b == b' ');
+            let device = String::from_utf8_lossy(fields.nth(2)?).into_owned();
+            let root = unescape(fields.next()?);
+            let mount_point = unescape(fields.next()?);
+            let mut after = fields.skip_while(|f| *f != b"-").skip(1);
+            let fstype = String::from_utf8_lossy(after.next()?).into_owned();
+            let super_options = String::from_utf8_lossy(after.nth(1)?).into_owned();
+            Some(MountEntry { device, root, mount_point, fstype, super_options })
+        })
+        .collect()
+}
+
+/// Undoes the octal escapes of space, tab, newline and backslash.
+fn unescape(field: &[u8]) -> PathBuf {
+    let mut out = Vec::with_capacity(field.len());
+    let mut rest = field;
+    while let [first, tail @ ..] = rest {
+        rest = match (first, tail) {
+            (b'\\', [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', after @ ..]) => {
+                out.push((a - b'0') * 64 + (b - b'0') * 8 + (c - b'0'));
+                after
+            }
+            _ => {
+                out.push(*first);
+                tail
+            }
+        };
+    }
+    PathBuf::from(OsString::from_vec(out))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mountinfo_line_with_optional_fields_and_escapes_is_read() {
+        let line = b"36 35 98:0 /mnt1 /mnt\\0402 rw,noatime master:1 shared:7 - ext3 /dev/root rw,errors=continue\n";
+        let want = MountEntry {
+            device: "98:0".into(),
+            root: "/mnt1".into(),
+            mount_point: "/mnt 2".into(),
+            fstype: "ext3".into(),
+            super_options: "rw,errors=continue".into(),
+        };
+        assert_eq!(parse_mountinfo(line), [want]);
+    }
+
+    #[test]
+    fn broken_mountinfo_lines_are_passed_over() {
+        assert_eq!(parse_mountinfo(b"\n36 35\n36 35 98:0 / /x rw - ext4\n"), []);
+    }
+}

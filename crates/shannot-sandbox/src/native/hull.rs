@@ -1,0 +1,199 @@
+//! The hull of a box from the parent's side: namespaces and a first process in them, which is told
+//! the rest when the rest is known.
+//!
+//! Making namespaces takes as long as looking at the host for what a box shall hold, and needs
+//! nothing of it: a hull is begun first, and both are done side by side.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::AtomicI32;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use rustix::process::{PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal};
+
+use super::child::{KILL_TIME, StageStatus, readable};
+use super::run::{above_stdio, blocked, pipe};
+use super::spec::{HullShared, HullSpec, RunSpec};
+use super::step::Record;
+use super::sys::{self, BoxProcess, Errno, Fd};
+
+/// How long the steps into the box may take. They are system calls on local state; one that
+/// blocks (a mount point on a dead server) must not hold the caller.
+const SETUP_TIME: Duration = Duration::from_secs(10);
+
+/// A box's first process. Dropped, it ends, and with it the box.
+#[derive(Debug)]
+pub(super) struct Hull {
+    process: BoxProcess,
+    /// Its end ends the box. `None` once that is asked for.
+    control: Option<OwnedFd>,
+    status: OwnedFd,
+    /// What the process takes from this one's table of descriptors when it makes its own: the
+    /// other ends, and this process. Empty once it has.
+    taken: Vec<OwnedFd>,
+    /// Whether ending the process ends the box, which a pid namespace makes true.
+    namespaced: bool,
+    reaped: bool,
+}
+
+/// Why there is no hull.
+#[derive(Debug)]
+pub(super) enum HullError {
+    /// A descriptor could not be made.
+    Host(&'static str, io::Error),
+    /// The kernel refuses the process or its namespaces.
+    Clone(Errno),
+}
+
+impl Hull {
+    /// Starts the process, which goes on by itself.
+    pub(super) fn begin(spec: &Arc<HullSpec>) -> Result<Self, HullError> {
+        let make_pipe = || pipe().map_err(|e| HullError::Host("make a pipe", e));
+        let ((control_read, control), (status, status_write)) = (make_pipe()?, make_pipe()?);
+        for end in [&control, &status] {
+            // Of a pipe that was just made: cannot fail.
+            let _ = rustix::fs::fcntl_setfl(end, rustix::fs::OFlags::NONBLOCK);
+        }
+        let own = pidfd_open(getpid(), PidfdFlags::empty()).map_err(io::Error::from);
+        let own = own.and_then(above_stdio);
+        let own = own.map_err(|e| HullError::Host("open a descriptor for this process", e))?;
+        let shared = HullShared {
+            spec: Arc::clone(spec),
+            init_pid: AtomicI32::new(0),
+            status: status_write.as_raw_fd(),
+            control: control_read.as_raw_fd(),
+            supervisor: own.as_raw_fd(),
+            cpus: sys::cpus().ok(),
+            run: OnceLock::new(),
+        };
+        let process = blocked(|| BoxProcess::start(Arc::new(shared))).map_err(HullError::Clone)?;
+        keep_apart(&process);
+        Ok(Self {
+            process,
+            control: Some(control),
+            status,
+            taken: vec![control_read, status_write, own],
+            namespaced: spec.cloned != 0,
+            reaped: false,
+        })
+    }
+
+    /// The descriptors that a run in this hull needs, beside its own.
+    pub(super) fn descriptors(&self) -> Vec<Fd> {
+        let shared = self.process.hull();
+        shared.into_iter().flat_map(|hull| [hull.status, hull.control]).collect()
+    }
+
+    /// Where a run in this hull reports to.
+    pub(super) fn status(&self) -> Fd {
+        self.process.hull().map_or(-1, |hull| hull.status)
+    }
+
+    /// Tells the process the rest, and waits until every command is executed or a step has failed.
+    pub(super) fn enter(&mut self, run: RunSpec) -> io::Result<Record> {
+        if let (Some(hull), Some(control)) = (self.process.hull(), &self.control) {
+            // Empty: this is the one place that fills it, and takes what it needs to.
+            let _ = hull.run.set(Arc::new(run));
+            rustix::io::write(control, &[0])?;
+        }
+        // This process holds the other end too, so that the pipe does not tell of a first process
+        // that was killed.
+        if !readable(&[self.status.as_fd(), self.process.pidfd.as_fd()], SETUP_TIME) {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        self.taken.clear();
+        let mut bytes = [0u8; Record::BYTES];
+        let read = rustix::io::read(&self.status, &mut bytes)?;
+        let record = (read == Record::BYTES).then(|| Record::from_bytes(bytes)).flatten();
+        record.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+    }
+
+    /// The process's id.
+    pub(super) fn pid(&self) -> i32 {
+        self.process.pid
+    }
+
+    /// Readable when [`Hull::try_wait`] is true; `None` once it was.
+    pub(super) fn wait_fd(&self) -> Option<BorrowedFd<'_>> {
+        (!self.reaped).then(|| self.process.pidfd.as_fd())
+    }
+
+    /// Whether the process has ended, and with it the box.
+    pub(super) fn try_wait(&mut self) -> io::Result<bool> {
+        if !self.reaped {
+            self.reaped = self.process.reap()?.is_some();
+        }
+        Ok(self.reaped)
+    }
+
+    /// Reads what the process has told of its commands.
+    pub(super) fn collect(&self, statuses: &mut [Option<StageStatus>]) {
+        let mut bytes = [0u8; Record::BYTES];
+        while let Ok(Record::BYTES) = rustix::io::read(&self.status, &mut bytes) {
+            if let Some(Record::Exited { stage, status }) = Record::from_bytes(bytes)
+                && let Some(slot) = statuses.get_mut(usize::from(stage))
+            {
+                *slot = Some(StageStatus::from_wait(status));
+            }
+        }
+    }
+
+    /// Has the process pass a signal to its commands.
+    pub(super) fn signal(&self, signal: i32) {
+        if let (Some(control), Ok(byte)) = (&self.control, u8::try_from(signal)) {
+            // A full pipe means thousands of signals that were not taken yet.
+            let _ = rustix::io::write(control, &[byte]);
+        }
+    }
+
+    /// Ends the box.
+    pub(super) fn kill(&mut self) {
+        // Without a pid namespace the first process ends the others, and must live to.
+        self.control = None;
+        // One that waits for the rest ends by itself. It shares this process's descriptors, and
+        // what it has open when it is killed would stay open here.
+        if self.namespaced && !self.reaped && !self.waits() {
+            // One that has just ended needs none.
+            let _ = pidfd_send_signal(&self.process.pidfd, Signal::KILL);
+        }
+    }
+
+    /// Whether it has not been told the rest.
+    fn waits(&self) -> bool {
+        self.process.hull().is_some_and(|hull| hull.run.get().is_none())
+    }
+
+    /// Waits until the process has ended, but not for ever.
+    pub(super) fn wait_briefly(&mut self) {
+        if !self.reaped && readable(&[self.process.pidfd.as_fd()], KILL_TIME) {
+            self.reaped = matches!(self.process.reap(), Ok(Some(_)));
+        }
+    }
+}
+
+/// Moves the process from this CPU to another. Most kernels start it there anyway; where they do
+/// not (a hypervisor's guest that packs its tasks), it would wait until this process rests, and
+/// nothing be done side by side.
+fn keep_apart(process: &BoxProcess) {
+    let Some(mut others) = process.hull().and_then(|hull| hull.cpus) else { return };
+    let here = rustix::thread::sched_getcpu();
+    if let Some(bits) = others.get_mut(here / 64) {
+        *bits &= !(1 << (here % 64));
+    }
+    // Refused where there is no other: then it waits.
+    let _ = sys::set_cpus(process.pid, &others);
+}
+
+impl Drop for Hull {
+    fn drop(&mut self) {
+        if !matches!(self.try_wait(), Ok(true)) {
+            self.kill();
+            self.wait_briefly();
+            if !self.reaped {
+                // Stuck in the kernel; `BoxProcess` keeps its memory.
+                let _ = pidfd_send_signal(&self.process.pidfd, Signal::KILL);
+            }
+        }
+    }
+}
