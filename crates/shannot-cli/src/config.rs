@@ -23,11 +23,9 @@ pub(crate) struct Surroundings {
 impl Surroundings {
     /// Reads them.
     pub(crate) fn read() -> Self {
-        let variables: Vec<(String, String)> = env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .chain(terminal_size())
-            .collect();
-        let pairs = variables.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let own = Locale::NAMES.into_iter().filter_map(|name| Some((name, env::var(name).ok()?)));
+        let variables: Vec<(&str, String)> = own.chain(terminal_size()).collect();
+        let pairs = variables.iter().map(|(name, value)| (*name, value.as_str()));
         Self {
             profile: env::var_os("SHANNOT_PROFILE").filter(|name| !name.is_empty()),
             config_dir: config_dir(),
@@ -47,10 +45,9 @@ fn config_dir() -> Option<PathBuf> {
 
 /// Shells keep `COLUMNS` to themselves, and a command in the box writes to a pipe: without this,
 /// `ps` would cut its lines at 80.
-fn terminal_size() -> impl Iterator<Item = (String, String)> {
+fn terminal_size() -> impl Iterator<Item = (&'static str, String)> {
     let size = rustix::termios::tcgetwinsize(rustix::stdio::stdout()).ok();
     size.into_iter().flat_map(|size| {
-        [("COLUMNS", size.ws_col), ("LINES", size.ws_row)]
-            .map(|(name, n)| (name.to_owned(), n.to_string()))
+        [("COLUMNS", size.ws_col), ("LINES", size.ws_row)].map(|(name, n)| (name, n.to_string()))
     })
 }

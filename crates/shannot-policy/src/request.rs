@@ -150,17 +150,38 @@ impl fmt::Display for Program {
 pub struct Locale(Vec<(EnvName, String)>);
 
 impl Locale {
+    /// The variables that mean something to programs, `locale(7)`, `tzset(3)`, `terminfo(5)`.
+    pub const NAMES: [&str; 19] = [
+        "LANG",
+        "LANGUAGE",
+        "LC_ADDRESS",
+        "LC_ALL",
+        "LC_COLLATE",
+        "LC_CTYPE",
+        "LC_IDENTIFICATION",
+        "LC_MEASUREMENT",
+        "LC_MESSAGES",
+        "LC_MONETARY",
+        "LC_NAME",
+        "LC_NUMERIC",
+        "LC_PAPER",
+        "LC_TELEPHONE",
+        "LC_TIME",
+        "TZ",
+        "TERM",
+        "COLUMNS",
+        "LINES",
+    ];
+
     /// Keeps from `variables` those that a caller may set and whose value is plain, and drops
     /// the rest. A later variable of the same name replaces the earlier.
     pub fn from_env<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let mut kept: Vec<(EnvName, String)> = Vec::new();
         for (name, value) in variables {
-            let Ok(env_name) = name.parse::<EnvName>() else {
-                continue;
-            };
             if !is_plain(name, value) {
                 continue;
             }
+            let Ok(env_name) = name.parse::<EnvName>() else { continue };
             kept.retain(|(n, _)| *n != env_name);
             kept.push((env_name, value.to_owned()));
         }

@@ -12,6 +12,7 @@ mod enforcement;
 mod host;
 mod mounts;
 mod native;
+mod proc;
 
 pub use enforcement::{Enforcement, Engine, Layer, PassedOver, Status};
 pub use host::Host;

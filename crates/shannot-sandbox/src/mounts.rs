@@ -5,6 +5,8 @@ use std::io;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
+use crate::proc;
+
 /// One line of `/proc/<pid>/mountinfo`, `proc_pid_mountinfo(5)`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct MountEntry {
@@ -22,7 +24,7 @@ pub(crate) struct MountEntry {
 
 /// Reads the table.
 pub(crate) fn read() -> io::Result<Vec<MountEntry>> {
-    std::fs::read("/proc/self/mountinfo").map(|text| parse_mountinfo(&text))
+    proc::read("/proc/self/mountinfo").map(|text| parse_mountinfo(&text))
 }
 
 /// Reads a mount table; a line that is not as the kernel writes it is passed over.

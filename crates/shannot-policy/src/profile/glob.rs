@@ -321,13 +321,15 @@ impl FromStr for PathPattern {
             Some("") => return Err(PatternError::NotNormal(shown())),
             Some(below) => below,
         };
-        if below.split('/').count() > MOST_COMPONENTS {
+        let depth = if below.is_empty() { Some(0) } else { plain_depth(below) };
+        if depth.unwrap_or_else(|| below.split('/').count()) > MOST_COMPONENTS {
             return Err(PatternError::TooDeep(shown()));
         }
-        let components = if below.is_empty() || below.split('/').all(is_plain) {
-            None
-        } else {
-            Some(below.split('/').map(|c| read_component(c, source)).collect::<Result<_, _>>()?)
+        let components = match depth {
+            Some(_) => None,
+            None => Some(
+                below.split('/').map(|c| read_component(c, source)).collect::<Result<_, _>>()?,
+            ),
         };
         Ok(Self { source: source.into(), anchor, components })
     }
@@ -344,10 +346,27 @@ fn below_anchor(source: &str) -> (Anchor, Option<&str>) {
 /// `NAME_MAX`.
 const LONGEST_NAME: usize = 255;
 
-/// Whether a component is the name that it is written as.
-fn is_plain(text: &str) -> bool {
-    let special = |b| matches!(b, b'*' | b'?' | b'[' | b'\\' | b'{' | b'\0');
-    !text.bytes().any(special) && !matches!(text, "" | "." | "..") && text.len() <= LONGEST_NAME
+/// How many components a path has, if each is the name that it is written as. Nearly every
+/// pattern is, and a profile has hundreds.
+fn plain_depth(path: &str) -> Option<usize> {
+    let mut depth = 0;
+    let mut name_starts = 0;
+    let mut end_name = |at: usize| {
+        let name = path.get(name_starts..at)?;
+        name_starts = at + 1;
+        depth += 1;
+        (!matches!(name, "" | "." | "..") && name.len() <= LONGEST_NAME).then_some(depth)
+    };
+    for (at, byte) in path.bytes().enumerate() {
+        match byte {
+            b'/' => {
+                end_name(at)?;
+            }
+            b'*' | b'?' | b'[' | b'\\' | b'{' | b'\0' => return None,
+            _ => {}
+        }
+    }
+    end_name(path.len())
 }
 
 fn read_component(text: &str, source: &str) -> Result<Component, PatternError> {

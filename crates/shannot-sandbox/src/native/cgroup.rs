@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use shannot_policy::types::ByteSize;
 
 use crate::mounts::MountEntry;
+use crate::proc;
 
 /// A cgroup that holds one run; removed when the value is dropped.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub(super) struct MemoryGroup {
     dir: PathBuf,
     entry: File,
     version: Version,
+    /// How many processes the kernel has killed for the limit, once the group is removed.
+    finished: Option<u64>,
 }
 
 /// How groups of runs are named, before the supervisor's process id.
@@ -58,7 +61,7 @@ impl MemoryParent {
     /// Looks for a cgroup below which this process may make others that bound memory; `None` is
     /// the usual answer for a user without delegation.
     pub(super) fn find(mounts: &[MountEntry]) -> Option<Self> {
-        let own = fs::read_to_string("/proc/self/cgroup").ok()?;
+        let own = String::from_utf8(proc::read("/proc/self/cgroup").ok()?).ok()?;
         let parent = v1(mounts, &own).or_else(|| v2(mounts, &own))?;
         parent.remove_left_groups();
         Some(parent)
@@ -114,7 +117,7 @@ impl MemoryParent {
             }
         };
         match made() {
-            Ok(entry) => Ok(MemoryGroup { dir, entry, version: self.version }),
+            Ok(entry) => Ok(MemoryGroup { dir, entry, version: self.version, finished: None }),
             Err(e) => {
                 // Nothing has joined it, so removing works; if not, the first error says more.
                 let _ = fs::remove_dir(&dir);
@@ -134,8 +137,19 @@ impl MemoryGroup {
         }
     }
 
+    /// Removes the group, if nothing is in it any more; dropping it tries again.
+    pub(super) fn finish(&mut self) {
+        let kills = self.oom_kills();
+        if self.finished.is_none() && fs::remove_dir(&self.dir).is_ok() {
+            self.finished = Some(kills);
+        }
+    }
+
     /// How many processes the kernel has killed for the limit.
     pub(super) fn oom_kills(&self) -> u64 {
+        if let Some(kills) = self.finished {
+            return kills;
+        }
         let file = match self.version {
             Version::V1 => "memory.oom_control",
             Version::V2 => "memory.events",
@@ -151,7 +165,8 @@ impl Drop for MemoryGroup {
         // Fails only while a process of the run has not ended; the kernel takes a moment to
         // account for one that was just reaped.
         for _ in 0..50 {
-            if fs::remove_dir(&self.dir).is_ok() {
+            self.finish();
+            if self.finished.is_some() {
                 return;
             }
             std::thread::sleep(std::time::Duration::from_millis(1));

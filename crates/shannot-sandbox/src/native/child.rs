@@ -76,8 +76,11 @@ impl Child {
         match &mut self.kind {
             Kind::Box(hull) => {
                 let ended = hull.try_wait()?;
-                if ended {
-                    hull.collect(&mut self.statuses);
+                let told = hull.has_told();
+                hull.collect(&mut self.statuses);
+                if hull.has_told() && !told {
+                    // The kernel takes the box apart meanwhile.
+                    self.group.iter_mut().for_each(MemoryGroup::finish);
                 }
                 Ok(ended)
             }

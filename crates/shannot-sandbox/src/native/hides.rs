@@ -11,7 +11,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::Errno;
 use shannot_policy::plan::Hide;
 use shannot_policy::profile::{Anchor, Component, PathPattern};
@@ -48,6 +48,7 @@ pub(super) fn find(
 ) -> Result<Vec<Hidden>, Error> {
     let passwd = std::fs::read("/etc/passwd").unwrap_or_default();
     let home = accounts::home_of(&passwd, uid);
+    let home = home.map(|home| std::fs::canonicalize(&home).unwrap_or(home));
     let scene = &Scene { uid, home, passwd, mounts: mount_table };
     let mut found = BTreeSet::new();
     let homes_hidden = hides.contains(&Hide::OtherHomes);
@@ -119,22 +120,24 @@ fn other_homes(scene: &Scene<'_>, found: &mut BTreeSet<Hidden>) {
         let person = (1000..65534).contains(&uid) && home.components().count() > 2;
         (person && home.is_absolute()).then(|| home.to_owned())
     }));
-    for path in homes.into_iter().map(|path| real_home(path, scene.mounts)) {
+    for path in homes {
+        let home = real_home(path, scene.mounts);
         // A home above our own cannot be hidden without hiding ours.
-        if own.is_none_or(|own| !own.starts_with(&path)) {
-            let seen = path.symlink_metadata().is_ok_and(|m| m.is_dir());
-            found.insert(Hidden { path, kind: MaskKind::Dir, seen });
+        if own.is_none_or(|own| !own.starts_with(&home.path)) {
+            found.insert(home);
         }
     }
 }
 
 /// Where a home really is, if links lead there: what is covered must be what they lead to.
-fn real_home(path: PathBuf, mounts: &[MountEntry]) -> PathBuf {
+fn real_home(path: PathBuf, mounts: &[MountEntry]) -> Hidden {
     let mut automounts = mounts.iter().filter(|m| is_automount(&m.fstype));
-    if automounts.any(|m| path.starts_with(&m.mount_point)) {
-        return path;
-    }
-    std::fs::canonicalize(&path).unwrap_or(path)
+    let seen = if automounts.any(|m| path.starts_with(&m.mount_point)) {
+        None
+    } else {
+        real(&path).ok().flatten()
+    };
+    seen.unwrap_or(Hidden { path, kind: MaskKind::Dir, seen: false })
 }
 
 fn mounts(all: &[MountEntry], wanted: fn(&str) -> bool, found: &mut BTreeSet<Hidden>) {
@@ -179,6 +182,7 @@ fn expand(
     };
     let failed = |source: io::Error| Error::Hide { pattern: pattern.to_string(), source };
     let paths = match pattern.plain() {
+        Some("") => vec![start],
         Some(below) => vec![start.join(below)],
         None => matching(start, &pattern.components()).map_err(failed)?,
     };
@@ -228,13 +232,24 @@ fn out_of_reach(e: &io::Error) -> bool {
 /// The file or directory that a path leads to. A link to a device, such as a history file that
 /// is a link to `/dev/null`, hides nothing; one to the root would hide everything.
 fn real(path: &Path) -> io::Result<Option<Hidden>> {
-    let fd = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    // Without a link in it, a path is the real one. Any other answer than these is asked again.
+    let direct = openat2(CWD, path, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS);
+    let (fd, is_real) = match direct {
+        Ok(fd) => (fd, true),
+        Err(e @ (Errno::NOENT | Errno::NOTDIR | Errno::ACCESS)) => return Err(e.into()),
+        Err(_) => (rustix::fs::open(path, flags, Mode::empty())?, false),
+    };
     let kind = match FileType::from_raw_mode(rustix::fs::fstat(&fd)?.st_mode) {
         FileType::Directory => MaskKind::Dir,
         FileType::RegularFile => MaskKind::File,
         _ => return Ok(None),
     };
-    let path = std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd()))?;
+    let path = if is_real {
+        path.to_owned()
+    } else {
+        std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd()))?
+    };
     if path == Path::new("/") {
         return Err(io::Error::other("it leads to `/`"));
     }

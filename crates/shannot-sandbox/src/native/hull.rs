@@ -32,6 +32,8 @@ pub(super) struct Hull {
     /// What the process takes from this one's table of descriptors when it makes its own: the
     /// other ends, and this process. Empty once it has.
     taken: Vec<OwnedFd>,
+    /// Whether it has nothing more to tell of its commands: all have ended.
+    told: bool,
     /// Whether ending the process ends the box, which a pid namespace makes true.
     namespaced: bool,
     reaped: bool,
@@ -74,6 +76,7 @@ impl Hull {
             control: Some(control),
             status,
             taken: vec![control_read, status_write, own],
+            told: false,
             namespaced: spec.cloned != 0,
             reaped: false,
         })
@@ -114,9 +117,16 @@ impl Hull {
         self.process.pid
     }
 
-    /// Readable when [`Hull::try_wait`] is true; `None` once it was.
+    /// Readable when a command or, after all of them, the process has ended; `None` once
+    /// [`Hull::try_wait`] was true.
     pub(super) fn wait_fd(&self) -> Option<BorrowedFd<'_>> {
-        (!self.reaped).then(|| self.process.pidfd.as_fd())
+        let next = if self.told { &self.process.pidfd } else { &self.status };
+        (!self.reaped).then(|| next.as_fd())
+    }
+
+    /// Whether every command has ended.
+    pub(super) fn has_told(&self) -> bool {
+        self.told
     }
 
     /// Whether the process has ended, and with it the box.
@@ -128,14 +138,24 @@ impl Hull {
     }
 
     /// Reads what the process has told of its commands.
-    pub(super) fn collect(&self, statuses: &mut [Option<StageStatus>]) {
+    pub(super) fn collect(&mut self, statuses: &mut [Option<StageStatus>]) {
         let mut bytes = [0u8; Record::BYTES];
-        while let Ok(Record::BYTES) = rustix::io::read(&self.status, &mut bytes) {
+        while !self.told {
+            match rustix::io::read(&self.status, &mut bytes) {
+                Ok(Record::BYTES) => {}
+                Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => return,
+                // Its end: the process was killed.
+                Ok(_) | Err(_) => {
+                    self.told = true;
+                    return;
+                }
+            }
             if let Some(Record::Exited { stage, status }) = Record::from_bytes(bytes)
                 && let Some(slot) = statuses.get_mut(usize::from(stage))
             {
                 *slot = Some(StageStatus::from_wait(status));
             }
+            self.told |= statuses.iter().all(Option::is_some);
         }
     }
 

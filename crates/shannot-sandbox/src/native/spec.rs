@@ -14,7 +14,7 @@ use super::sys::{ChildPid, Cpus, Fd};
 pub(crate) struct HullSpec {
     /// Namespaces that come with the process, as flags of `clone3(2)`.
     pub(crate) cloned: u64,
-    /// Namespaces that it makes for itself, as flags of `unshare(2)`.
+    /// Namespaces that it makes for itself, as flags of `unshare(2)`: those that take long.
     pub(crate) unshared: u64,
     /// Tier T2: the one id that the user namespace knows.
     pub(crate) user_map: Option<UserMap>,
