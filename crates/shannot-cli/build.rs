@@ -14,7 +14,7 @@ use std::sync::Arc;
 use shannot_policy as policy;
 
 use policy::Profile;
-use policy::profile::{CommandPattern, Examples};
+use policy::profile::{CommandPattern, Examples, View};
 use policy::types::ProfileName;
 use table::{Single, Table};
 
@@ -48,7 +48,11 @@ fn add(code: &mut String, dir: &Path, profile: &Profile) -> std::fmt::Result {
     let name = profile.name.as_str();
     let source = std::fs::read_to_string(dir.join(format!("{name}.toml"))).unwrap_or_default();
     writeln!(code, "BuiltIn {{ name: {name:?}, source: {source:?},")?;
-    writeln!(code, "head: {:?}, commands: &[", text(&Table::head(profile)))?;
+    let View { processes, network } = profile.view;
+    writeln!(code, "view: View {{ processes: Processes::{processes:?}, ")?;
+    writeln!(code, "network: Network::{network:?} }}, prefer: Prefer::{:?},", profile.prefer)?;
+    writeln!(code, "root_reads: {:?},", profile.root_reads)?;
+    writeln!(code, "head: {:?}, commands: &[", head(profile))?;
     for command in &profile.commands {
         // Any program may turn out to be meant by these.
         let always =
@@ -58,6 +62,32 @@ fn add(code: &mut String, dir: &Path, profile: &Profile) -> std::fmt::Result {
         writeln!(code, "Part {{ key: {key:?}, always: {always}, text: {text:?} }},")?;
     }
     writeln!(code, "] }},")
+}
+
+/// All that a profile says but its commands, and nothing that it need not say.
+fn head(profile: &Profile) -> String {
+    let bare = format!("version = 1\nname = {:?}", profile.name.as_str());
+    let bare = Profile::parse(&bare, "bare", Examples::Trust, &|_| Err("none".to_owned()));
+    let table = |profile: &Profile| -> toml::Table {
+        toml::from_str(&text(&Table::head(profile))).expect("what was written can be read")
+    };
+    let (mut own, default) = (table(profile), table(&bare.expect("a profile may say no more")));
+    without(&mut own, &default);
+    for (key, value) in [("version", 1.into()), ("name", profile.name.as_str().into())] {
+        own.insert(key.to_owned(), value);
+    }
+    text(&own)
+}
+
+/// Takes away what is the same by default.
+fn without(own: &mut toml::Table, default: &toml::Table) {
+    own.retain(|key, value| match (value, default.get(key)) {
+        (toml::Value::Table(own), Some(toml::Value::Table(default))) => {
+            without(own, default);
+            !own.is_empty()
+        }
+        (value, default) => Some(&*value) != default,
+    });
 }
 
 fn text(table: &impl serde::Serialize) -> String {

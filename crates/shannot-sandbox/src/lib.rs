@@ -16,4 +16,4 @@ mod proc;
 
 pub use enforcement::{Enforcement, Engine, Layer, PassedOver, Status};
 pub use host::Host;
-pub use native::{Child, Error, Prepared, StageStatus, Stdio, prepare, start};
+pub use native::{Begun, Child, Error, Prepared, StageStatus, Stdio, begin, prepare, start};

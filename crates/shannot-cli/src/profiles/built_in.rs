@@ -3,16 +3,20 @@
 
 use std::sync::Arc;
 
-use shannot::policy::profile::{Examples, ProfileError};
+use shannot::policy::profile::{Examples, Network, Prefer, Processes, ProfileError, View};
 use shannot::policy::types::ProfileName;
 use shannot::policy::{Profile, Program};
 
 /// A profile as its file and taken apart.
 #[derive(Debug)]
-pub(super) struct BuiltIn {
+pub(crate) struct BuiltIn {
     pub(super) name: &'static str,
     /// The file.
     source: &'static str,
+    /// What its boxes have in common.
+    pub(crate) view: View,
+    pub(crate) prefer: Prefer,
+    pub(crate) root_reads: bool,
     /// All that it says and inherits but the commands.
     head: &'static str,
     /// The commands, each to follow the head, without the examples of its rules.
@@ -35,7 +39,7 @@ pub(super) fn find(
     name: &ProfileName,
     examples: Examples,
 ) -> Result<Option<Arc<Profile>>, ProfileError> {
-    let Some(own) = ALL.iter().find(|own| own.name == name.as_str()) else { return Ok(None) };
+    let Some(own) = BuiltIn::named(name) else { return Ok(None) };
     let origin = format!("<built in>/{name}.toml");
     let parent = |parent: &ProfileName| match find(parent, examples) {
         Ok(Some(profile)) => Ok(profile),
@@ -46,26 +50,37 @@ pub(super) fn find(
     Ok(Some(Arc::new(profile)))
 }
 
-/// The built-in profile of a name with all commands that could be meant by any of `programs`,
-/// and perhaps no others: it answers for these programs as the whole profile does.
-pub(super) fn find_for(
-    name: &ProfileName,
-    programs: &[Program],
-) -> Result<Option<Arc<Profile>>, ProfileError> {
-    let Some(own) = ALL.iter().find(|own| own.name == name.as_str()) else { return Ok(None) };
-    let is_named = |key: &str| {
-        programs.iter().any(|program| match program {
-            Program::Bare(name) => name == key,
-            Program::Absolute(path) => path.file_name() == key.as_bytes(),
-        })
-    };
-    let mut text = own.head.to_owned();
-    for part in own.commands.iter().filter(|part| part.always || is_named(part.key)) {
-        text.push_str(part.text);
+impl BuiltIn {
+    /// The built-in profile of a name, not read yet.
+    pub(super) fn named(name: &ProfileName) -> Option<&'static Self> {
+        ALL.iter().find(|own| own.name == name.as_str())
     }
-    let none = |_: &ProfileName| Err("a part extends nothing".to_owned());
-    let profile = Profile::parse(&text, "<built in>", Examples::Trust, &none)?;
-    Ok(Some(Arc::new(profile)))
+
+    /// The commands that could be meant by a program.
+    fn meant_by<'p>(&self, programs: &'p [Program]) -> impl Iterator<Item = &'static Part> + 'p {
+        let is_named = |key: &str| {
+            programs.iter().any(|program| match program {
+                Program::Bare(name) => name == key,
+                Program::Absolute(path) => path.file_name() == key.as_bytes(),
+            })
+        };
+        self.commands.iter().filter(move |part| part.always || is_named(part.key))
+    }
+
+    /// Whether a command could be meant; if none is, all of `programs` are denied.
+    pub(crate) fn may_mean(&self, programs: &[Program]) -> bool {
+        self.meant_by(programs).next().is_some()
+    }
+
+    /// The profile with all commands that could be meant by any of `programs`, and perhaps no
+    /// others: it answers for these programs as the whole profile does, but cannot tell what else
+    /// is allowed. Reading one whole takes longer than making a box.
+    pub(crate) fn read_for(&self, programs: &[Program]) -> Result<Arc<Profile>, ProfileError> {
+        let mut text = self.head.to_owned();
+        self.meant_by(programs).for_each(|part| text.push_str(part.text));
+        let none = |_: &ProfileName| Err("a part extends nothing".to_owned());
+        Profile::parse(&text, "<built in>", Examples::Trust, &none).map(Arc::new)
+    }
 }
 
 /// Every built-in profile, with its examples checked.
@@ -109,13 +124,15 @@ mod tests {
                 let name = key.rsplit('/').next().unwrap();
                 for spelling in [name.to_owned(), format!("/usr/bin/{name}"), key.clone()] {
                     let Ok(program) = spelling.parse::<Program>() else { continue };
-                    let part = find_for(&whole.name, std::slice::from_ref(&program));
-                    let part = part.unwrap().unwrap();
+                    let own = BuiltIn::named(&whole.name).unwrap();
+                    let part = own.read_for(std::slice::from_ref(&program)).unwrap();
                     let meant = |profile: &Profile| -> Vec<Command> {
                         let all = profile.commands.iter().cloned().map(without_examples);
                         all.filter(|command| command.is_for(&program)).collect()
                     };
                     assert_eq!(meant(&part), meant(&whole), "{spelling}");
+                    let denied = !own.may_mean(std::slice::from_ref(&program));
+                    assert!(!denied || meant(&whole).is_empty(), "{spelling}");
                     let mut rest = (*part).clone();
                     rest.commands.clone_from(&whole.commands);
                     let mut want = (*whole).clone();
@@ -123,6 +140,8 @@ mod tests {
                         hide.sort_by_key(ToString::to_string);
                     }
                     assert_eq!(rest, want);
+                    let hint = (own.view, own.prefer, own.root_reads);
+                    assert_eq!(hint, (whole.view, whole.prefer, whole.root_reads));
                 }
             }
         }

@@ -7,9 +7,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use shannot::policy::Profile;
 use shannot::policy::profile::{Examples, Stated, tighten};
 use shannot::policy::types::ProfileName;
-use shannot::policy::{Profile, Program};
 
 use crate::config::Surroundings;
 use crate::error::Error;
@@ -18,6 +18,7 @@ mod built_in;
 mod file;
 mod table;
 
+pub(crate) use built_in::BuiltIn;
 #[cfg(test)]
 pub(crate) use built_in::every as every_built_in;
 pub(crate) use file::{Existing, Text, doubt, read_any, write};
@@ -110,24 +111,12 @@ impl<'s> Profiles<'s> {
         self.by_name(&name)
     }
 
-    /// The same profile, where it is built in with no more commands than could be meant by
-    /// `programs`: reading one whole takes longer than making a box. It answers for these
-    /// programs as the whole does, but cannot tell what else is allowed.
-    pub(crate) fn select_for(
-        &self,
-        asked: Option<&OsStr>,
-        programs: &[Program],
-    ) -> Result<Found, Error> {
+    /// The built-in profile to use, if the one to use is built in and no file changes it.
+    pub(crate) fn built_in(&self, asked: Option<&OsStr>) -> Option<&'static BuiltIn> {
         let named = self.asked(asked);
-        let name = named.to_str().filter(|_| !is_path(named)).and_then(|name| name.parse().ok());
-        if let Some(name) = name
-            && self.local(&name).is_none()
-            && !self.is_in_a_place(&name)
-            && let Some(profile) = built_in::find_for(&name, programs)?
-        {
-            return Ok(Found { profile, origin: Origin::BuiltIn, narrowed_by: None });
-        }
-        self.select(asked)
+        let name = named.to_str().filter(|_| !is_path(named))?.parse().ok()?;
+        let changed = self.local(&name).is_some() || self.is_in_a_place(&name);
+        BuiltIn::named(&name).filter(|_| !changed)
     }
 
     fn asked<'a>(&'a self, asked: Option<&'a OsStr>) -> &'a OsStr {

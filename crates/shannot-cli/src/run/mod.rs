@@ -6,7 +6,7 @@ use std::sync::Arc;
 use shannot::policy::types::{ByteSize, Timeout};
 use shannot::policy::{Profile, Request};
 use shannot::sandbox::Error as StartError;
-use shannot::{End, Failure, Gate, Input, Io, LocalExecutor, Outcome, Output};
+use shannot::{End, Executor, Failure, Gate, Input, Io, LocalExecutor, Outcome, Output};
 
 use crate::args::{Global, Run as Args};
 use crate::config::Surroundings;
@@ -111,13 +111,20 @@ fn perform(
     let stages = wishes.asked.stages()?;
     let programs: Vec<_> = stages.as_slice().iter().map(|argv| argv.program.clone()).collect();
     let profiles = Profiles::new(surroundings);
+    let executor = Arc::new(LocalExecutor::on_this_thread());
     let asked = global.profile.as_deref();
     let mut go = |profile: Arc<Profile>| {
         about.profile = Some(profile.name.to_string());
         let request = wishes.asked.request(stages.clone(), &profile, surroundings)?;
-        run_with(profile, request, wishes, about)
+        run_with(&executor, profile, request, wishes, about)
     };
-    match go(profiles.select_for(asked, &programs)?.profile) {
+    let Some(built_in) = profiles.built_in(asked) else {
+        return go(profiles.select(asked)?.profile);
+    };
+    if built_in.may_mean(&programs) {
+        executor.expect(built_in.view, built_in.prefer, built_in.root_reads);
+    }
+    match go(built_in.read_for(&programs)?) {
         // Only the whole profile can say what is allowed instead.
         Err(Error::Denied(_)) => go(profiles.select(asked)?.profile),
         done => done,
@@ -125,6 +132,7 @@ fn perform(
 }
 
 fn run_with(
+    executor: &Arc<LocalExecutor>,
     profile: Arc<Profile>,
     mut request: Request,
     wishes: &Wishes,
@@ -139,7 +147,7 @@ fn run_with(
         .map_err(|source| Error::internal("start the runtime", source))?;
     runtime.block_on(async {
         let mut signals = Signals::listen()?;
-        let gate = Gate::new([profile], Arc::new(LocalExecutor::on_this_thread()));
+        let gate = Gate::new([profile], Arc::clone(executor) as Arc<dyn Executor>);
         let mut attended = start(&gate, &request, wishes, limits.output, &mut signals).await?;
         if wishes.asked.cwd.is_none() && request.cwd.is_some() && cannot_enter(&attended.outcome) {
             // Nothing has been executed and nothing read.

@@ -6,12 +6,15 @@
 //! an engine is given.
 
 use crate::authorize::Grant;
-use crate::profile::{Command, Limits, Network, PathPattern, Paths, Processes, Profile, Tier};
+use crate::profile::{Command, Limits, PathPattern, Paths, Processes, Profile, Tier};
 use crate::request::{Argv, Program};
 use crate::types::{AbsPath, Arg, ByteSize, Timeout};
 
 pub mod differences;
+mod outline;
 pub mod seccomp;
+
+pub use outline::{Namespace, Outline};
 
 use seccomp::{Arch, Exec, Filter, Ticket};
 
@@ -44,24 +47,17 @@ pub struct HostFacts {
 /// The box as data.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
-    /// The tier this plan is for.
-    pub tier: Tier,
-    /// Namespaces the box does not share with the host.
-    pub namespaces: Vec<Namespace>,
+    /// What the tier and the profile's view alone say.
+    pub outline: Outline,
     /// Who the box runs as.
     pub identity: Identity,
-    /// Whether `CAP_DAC_READ_SEARCH` is kept, alone.
-    pub root_reads: bool,
-    /// Changes of the mount tree, in order; empty where the tier has no mount namespace.
+    /// Changes of the mount tree that follow those of the outline, in order; empty where the tier
+    /// has no mount namespace.
     pub mounts: Vec<Mount>,
     /// What is hidden: covered by [`Mount::Hides`] or left out of [`Reads::Gaps`].
     pub hide: Vec<Hide>,
     /// The Landlock rules.
     pub landlock: Landlock,
-    /// How much of the host shows.
-    pub processes: Processes,
-    /// The network view.
-    pub network: Network,
     /// The commands, each with its own filter.
     pub stages: Vec<Stage>,
     /// The whole environment.
@@ -72,34 +68,6 @@ pub struct Plan {
     pub wall: Timeout,
     /// The other limits.
     pub limits: Limits,
-}
-
-/// A kind of namespace, `namespaces(7)`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "the kernel's own names")]
-pub enum Namespace {
-    Cgroup,
-    Ipc,
-    Mount,
-    Network,
-    Pid,
-    User,
-    Uts,
-}
-
-impl Namespace {
-    /// The name under `/proc/<pid>/ns/`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Cgroup => "cgroup",
-            Self::Ipc => "ipc",
-            Self::Mount => "mnt",
-            Self::Network => "net",
-            Self::Pid => "pid",
-            Self::User => "user",
-            Self::Uts => "uts",
-        }
-    }
 }
 
 /// Who the box runs as.
@@ -209,18 +177,14 @@ impl Plan {
         let request = grant.request();
         let wall = request.timeout.map_or(profile.limits.wall, |t| t.min(profile.limits.wall));
         Self {
-            tier,
-            namespaces: namespaces(profile, tier),
+            outline: Outline::new(tier, profile.view, profile.root_reads),
             identity: match tier {
                 Tier::T1 => Identity::Unused { groups: host.log_groups.clone() },
                 Tier::T2 | Tier::T3 | Tier::L => Identity::Caller,
             },
-            root_reads: profile.root_reads && tier == Tier::T1,
             mounts: mounts(profile, tier),
             hide: hides(&profile.paths),
             landlock: landlock(profile, tier, host),
-            processes: profile.view.processes,
-            network: profile.view.network,
             stages: grant
                 .stages()
                 .iter()
@@ -244,28 +208,6 @@ fn constant_paths(paths: &[&str]) -> Vec<AbsPath> {
     paths.iter().filter_map(|p| AbsPath::new(*p).ok()).collect()
 }
 
-fn namespaces(profile: &Profile, tier: Tier) -> Vec<Namespace> {
-    use Namespace::{Cgroup, Ipc, Mount, Network as Net, Pid, User, Uts};
-    if tier == Tier::L {
-        return Vec::new();
-    }
-    let mut set = vec![Mount, Pid, Uts];
-    if tier != Tier::T1 {
-        set.push(User);
-    }
-    // The host view keeps the host's IPC and cgroup namespaces, as it keeps the host's /proc:
-    // `ipcs` and `ps -o cgroup` would answer wrongly. The filter refuses every call that makes,
-    // attaches or removes an IPC object.
-    if profile.view.processes == Processes::Own {
-        set.extend([Cgroup, Ipc]);
-    }
-    if profile.view.network == Network::None {
-        set.push(Net);
-    }
-    set.sort_unstable();
-    set
-}
-
 fn hides(paths: &Paths) -> Vec<Hide> {
     let mut hide: Vec<Hide> = paths.hide.iter().cloned().map(Hide::Pattern).collect();
     if paths.hide_other_homes {
@@ -278,16 +220,12 @@ fn hides(paths: &Paths) -> Vec<Hide> {
     hide
 }
 
-/// The tree is made read-only first and as a whole: whatever is mounted after it states its own
-/// flags, so no later step can leave a writable mount behind by being forgotten.
 fn mounts(profile: &Profile, tier: Tier) -> Vec<Mount> {
     if tier == Tier::L {
         return Vec::new();
     }
-    let mut mounts = vec![Mount::ReadOnlyTree];
-    mounts.extend(constant_paths(&HARMLESS_DEVICES).into_iter().map(Mount::Device));
     // Whatever else is the box's own, `df` and `findmnt` answer for the host.
-    mounts.push(Mount::HostMountTable);
+    let mut mounts = vec![Mount::HostMountTable];
     if profile.view.processes == Processes::Own {
         mounts.push(Mount::OwnProc);
     }

@@ -108,9 +108,11 @@ impl MemoryParent {
                 Version::V2 => ("memory.max", "memory.swap.max"),
             };
             write(&dir.join(max), limit.0)?;
-            // Without swap accounting the file is missing; the limit on memory itself holds.
-            let swap_limit = if self.version == Version::V1 { limit.0 } else { 0 };
-            let _ = write(&dir.join(swap), swap_limit);
+            if rustix::system::sysinfo().totalswap > 0 {
+                // Without swap accounting the file is missing; the limit on memory itself holds.
+                let swap_limit = if self.version == Version::V1 { limit.0 } else { 0 };
+                let _ = write(&dir.join(swap), swap_limit);
+            }
             match self.version {
                 Version::V1 => File::options().write(true).open(dir.join("tasks")),
                 Version::V2 => File::open(&dir),

@@ -5,11 +5,10 @@
 //! command would reach by any name that leads there.
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component as PathComponent, Path, PathBuf};
 
 use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::Errno;
@@ -18,7 +17,7 @@ use shannot_policy::profile::{Anchor, Component, PathPattern};
 
 use super::error::Error;
 use super::spec::MaskKind;
-use crate::accounts::{self, records};
+use crate::accounts;
 use crate::mounts::MountEntry;
 
 /// One hidden path of this host.
@@ -47,7 +46,7 @@ pub(super) fn find(
     mount_table: &[MountEntry],
 ) -> Result<Vec<Hidden>, Error> {
     let passwd = std::fs::read("/etc/passwd").unwrap_or_default();
-    let home = accounts::home_of(&passwd, uid);
+    let home = accounts::homes(&passwd).find(|(own, _)| *own == uid).map(|(_, home)| home);
     let home = home.map(|home| std::fs::canonicalize(&home).unwrap_or(home));
     let scene = &Scene { uid, home, passwd, mounts: mount_table };
     let mut found = BTreeSet::new();
@@ -66,13 +65,12 @@ pub(super) fn find(
             Hide::NetworkFilesystems => mounts(mount_table, is_network, &mut found),
         }
     }
-    for hidden in found.clone() {
-        found.extend(aliases(&hidden, mount_table));
-    }
+    let aliases: Vec<Hidden> = found.iter().flat_map(|h| aliases(h, mount_table)).collect();
+    found.extend(aliases);
     // In order of paths a directory comes before what lies below it.
     let mut outer: Vec<Hidden> = Vec::with_capacity(found.len());
     for hidden in found {
-        let covered = |o: &Hidden| o.kind == MaskKind::Dir && hidden.path.starts_with(&o.path);
+        let covered = |o: &Hidden| o.kind == MaskKind::Dir && is_at_or_below(&hidden.path, &o.path);
         if !outer.iter().any(covered) {
             outer.push(hidden);
         }
@@ -80,13 +78,21 @@ pub(super) fn find(
     Ok(outer)
 }
 
+/// Whether a path is `dir` or below it; both absolute and as the kernel writes them. Asked
+/// hundreds of times, for which [`Path::starts_with`] is slow.
+fn is_at_or_below(path: &Path, dir: &Path) -> bool {
+    let (path, dir) = (path.as_os_str().as_bytes(), dir.as_os_str().as_bytes());
+    path.strip_prefix(dir.strip_suffix(b"/").unwrap_or(dir))
+        .is_some_and(|below| below.is_empty() || below.starts_with(b"/"))
+}
+
 /// Other places at which the mounts of this host show what is hidden: a file system, or a part of
 /// it, can be mounted more than once.
 fn aliases(hidden: &Hidden, mounts: &[MountEntry]) -> Vec<Hidden> {
-    // Of mounts at one place the last is on top.
-    let holds = |m: &&MountEntry| hidden.path.starts_with(&m.mount_point);
-    let depth = |m: &&MountEntry| m.mount_point.components().count();
-    let Some(home) = mounts.iter().filter(holds).max_by_key(depth) else { return Vec::new() };
+    // Of those above a path the longest is the nearest; of mounts at one place the last is on top.
+    let holds = |m: &&MountEntry| is_at_or_below(&hidden.path, &m.mount_point);
+    let nearest = mounts.iter().filter(holds).max_by_key(|m| m.mount_point.as_os_str().len());
+    let Some(home) = nearest else { return Vec::new() };
     let Ok(below) = hidden.path.strip_prefix(&home.mount_point) else { return Vec::new() };
     let in_fs = home.root.join(below);
     let others = mounts.iter().filter(|m| m.device == home.device);
@@ -114,12 +120,9 @@ fn other_homes(scene: &Scene<'_>, found: &mut BTreeSet<Hidden>) {
             entries.flatten().filter(|e| e.file_type().is_ok_and(|t| t.is_dir())).map(|e| e.path()),
         );
     }
-    homes.extend(records(&scene.passwd).filter_map(|fields| {
-        let uid: u32 = std::str::from_utf8(fields.get(2)?).ok()?.parse().ok()?;
-        let home = Path::new(OsStr::from_bytes(fields.get(5)?));
-        let person = (1000..65534).contains(&uid) && home.components().count() > 2;
-        (person && home.is_absolute()).then(|| home.to_owned())
-    }));
+    let people = accounts::homes(&scene.passwd)
+        .filter(|(uid, home)| (1000..65534).contains(uid) && home.components().count() > 2);
+    homes.extend(people.map(|(_, home)| home));
     for path in homes {
         let home = real_home(path, scene.mounts);
         // A home above our own cannot be hidden without hiding ours.
@@ -132,7 +135,7 @@ fn other_homes(scene: &Scene<'_>, found: &mut BTreeSet<Hidden>) {
 /// Where a home really is, if links lead there: what is covered must be what they lead to.
 fn real_home(path: PathBuf, mounts: &[MountEntry]) -> Hidden {
     let mut automounts = mounts.iter().filter(|m| is_automount(&m.fstype));
-    let seen = if automounts.any(|m| path.starts_with(&m.mount_point)) {
+    let seen = if automounts.any(|m| is_at_or_below(&path, &m.mount_point)) {
         None
     } else {
         real(&path).ok().flatten()
@@ -236,7 +239,7 @@ fn real(path: &Path) -> io::Result<Option<Hidden>> {
     // Without a link in it, a path is the real one. Any other answer than these is asked again.
     let direct = openat2(CWD, path, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS);
     let (fd, is_real) = match direct {
-        Ok(fd) => (fd, true),
+        Ok(fd) => (fd, !path.components().any(|c| c == PathComponent::ParentDir)),
         Err(e @ (Errno::NOENT | Errno::NOTDIR | Errno::ACCESS)) => return Err(e.into()),
         Err(_) => (rustix::fs::open(path, flags, Mode::empty())?, false),
     };
@@ -254,4 +257,23 @@ fn real(path: &Path) -> io::Result<Option<Hidden>> {
         return Err(io::Error::other("it leads to `/`"));
     }
     Ok(Some(Hidden { path, kind, seen: true }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_begins_like_a_directory_is_not_below_it() {
+        for (path, dir, below) in [
+            ("/root", "/root", true),
+            ("/root/x", "/root", true),
+            ("/rootfs", "/root", false),
+            ("/roo", "/root", false),
+            ("/etc", "/", true),
+            ("/", "/", true),
+        ] {
+            assert_eq!(is_at_or_below(Path::new(path), Path::new(dir)), below, "{path} in {dir}");
+        }
+    }
 }

@@ -25,7 +25,7 @@ mod sys;
 pub use child::{Child, StageStatus};
 pub use error::Error;
 pub use prepare::{Prepared, prepare};
-pub use run::{Stdio, start};
+pub use run::{Begun, Stdio, begin, start};
 
 /// The program's descriptor; see [`shannot_policy::plan::PROGRAM_FD`].
 const PROGRAM_FD: sys::Fd = shannot_policy::plan::PROGRAM_FD.cast_signed();

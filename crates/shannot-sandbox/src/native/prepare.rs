@@ -10,7 +10,7 @@ use std::sync::Arc;
 use rustix::process::{Resource, getrlimit};
 use shannot_policy::Plan;
 use shannot_policy::plan::seccomp::{Exec, Filter};
-use shannot_policy::plan::{HARMLESS_DEVICES, Identity, Mount, Namespace, Reads};
+use shannot_policy::plan::{HARMLESS_DEVICES, Identity, Mount, Namespace, Outline, Reads};
 use shannot_policy::profile::{Processes, Tier};
 use shannot_policy::types::AbsPath;
 
@@ -73,25 +73,25 @@ pub(super) enum RunRules {
 /// What the tier needs and this host lacks, a program that is not there, a hidden path that
 /// cannot be looked at.
 pub fn prepare(plan: &Plan, host: &Host) -> Result<Prepared, Error> {
-    check_tier(plan, host)?;
-    fit(plan, host, Arc::new(hull(plan, host)))
+    check_tier(plan.outline.tier, host)?;
+    fit(plan, host, Arc::new(hull(&plan.outline, host)))
 }
 
-/// The part of a box that the plan alone says.
-pub(super) fn hull(plan: &Plan, host: &Host) -> HullSpec {
+/// What an outline asks of this process and its first child.
+pub(super) fn hull(outline: &Outline, host: &Host) -> HullSpec {
     // One takes the kernel longer to make than all the others together.
     let (cloned, unshared): (Vec<Namespace>, Vec<Namespace>) =
-        plan.namespaces.iter().partition(|n| !matches!(n, Namespace::Network));
+        outline.namespaces.iter().partition(|n| !matches!(n, Namespace::Network));
     HullSpec {
         cloned: clone_flags(&cloned),
         unshared: clone_flags(&unshared),
-        user_map: plan.namespaces.contains(&Namespace::User).then(|| UserMap {
+        user_map: outline.namespaces.contains(&Namespace::User).then(|| UserMap {
             uid: format!("{0} {0} 1", host.uid).into_bytes(),
             gid: format!("{0} {0} 1", host.gid).into_bytes(),
         }),
-        pid_max: shows_host_pids(plan).then(|| pid_max(host)).flatten(),
-        mounts: mount_steps(plan.mounts.iter().take_while(|m| needs_no_look(m)), &[]),
-        bounds: bounds(plan, host),
+        pid_max: shows_host_pids(outline).then(|| pid_max(host)).flatten(),
+        mounts: mount_steps(&outline.mounts(), &[]),
+        bounds: bounds(outline, host),
     }
 }
 
@@ -114,7 +114,7 @@ pub(super) fn fit(plan: &Plan, host: &Host, hull: Arc<HullSpec>) -> Result<Prepa
     } else {
         RunRules::Each { abi, reads, rules }
     };
-    let in_tier_l = plan.tier == Tier::L;
+    let in_tier_l = plan.outline.tier == Tier::L;
     let forks = plan.stages.iter().any(|s| s.filter.forks);
     let starts = if in_tier_l
         && !forks
@@ -128,14 +128,14 @@ pub(super) fn fit(plan: &Plan, host: &Host, hull: Arc<HullSpec>) -> Result<Prepa
     let memory = MemoryParent::find(&mounts);
     let enforcement = Enforcement {
         engine: Engine::Native,
-        tier: plan.tier,
+        tier: plan.outline.tier,
         layers: report::layers(plan, host, &mounts, &hidden, memory.as_ref()),
         passed_over: Vec::new(),
     };
     let spec = BoxSpec {
         hull,
-        host_pids: shows_host_pids(plan),
-        mounts: mount_steps(plan.mounts.iter().skip_while(|m| needs_no_look(m)), &hidden),
+        host_pids: shows_host_pids(&plan.outline),
+        mounts: mount_steps(&plan.mounts, &hidden),
         scratch_rules: scratch,
         scratch_access: landlock::scratch_access(abi, reads),
         init_domain: (in_tier_l && starts == Starts::Box)
@@ -157,7 +157,7 @@ pub(super) fn fit(plan: &Plan, host: &Host, hull: Arc<HullSpec>) -> Result<Prepa
             .map(|p| p.path.to_string_lossy().into_owned())
             .collect(),
         spec: Arc::new(spec),
-        tier: plan.tier,
+        tier: plan.outline.tier,
         starts,
         rules,
         memory,
@@ -168,15 +168,10 @@ pub(super) fn fit(plan: &Plan, host: &Host, hull: Arc<HullSpec>) -> Result<Prepa
 }
 
 /// Whether the box has a pid namespace of its own and yet shows the host's `/proc`.
-fn shows_host_pids(plan: &Plan) -> bool {
-    plan.namespaces.contains(&Namespace::Pid) && plan.processes == Processes::Host
+fn shows_host_pids(outline: &Outline) -> bool {
+    outline.namespaces.contains(&Namespace::Pid) && outline.view.processes == Processes::Host
 }
 
-/// Whether a mount is the same on every host. What opens descriptors that stay is not among them:
-/// while a hull is made, they would stay in this process.
-fn needs_no_look(mount: &Mount) -> bool {
-    matches!(mount, Mount::ReadOnlyTree | Mount::Device(_))
-}
 impl Prepared {
     /// What will be in force for every run of this box.
     pub fn enforcement(&self) -> &Enforcement {
@@ -204,8 +199,7 @@ impl Prepared {
     }
 }
 
-pub(super) fn check_tier(plan: &Plan, host: &Host) -> Result<(), Error> {
-    let tier = plan.tier;
+pub(super) fn check_tier(tier: Tier, host: &Host) -> Result<(), Error> {
     let lacks = |lacks: String| Err(Error::Lacks { tier, lacks });
     let caps = CAP_SYS_ADMIN | CAP_SETUID | CAP_SETGID | CAP_SETPCAP;
     if tier == Tier::T3 {
@@ -294,7 +288,7 @@ fn read_rules(plan: &Plan, hidden: &[Hidden]) -> (u64, Vec<Rule>) {
     (reads, rules)
 }
 
-fn mount_steps<'a>(mounts: impl Iterator<Item = &'a Mount>, hidden: &[Hidden]) -> Vec<MountStep> {
+fn mount_steps(mounts: &[Mount], hidden: &[Hidden]) -> Vec<MountStep> {
     let mut steps = Vec::new();
     for mount in mounts {
         match mount {
@@ -342,8 +336,8 @@ fn pid_max(host: &Host) -> Option<Vec<u8>> {
 }
 
 /// What is kept of the capabilities, as bits.
-fn kept_capabilities(plan: &Plan) -> u64 {
-    if plan.root_reads { CAP_DAC_READ_SEARCH } else { 0 }
+fn kept_capabilities(outline: &Outline) -> u64 {
+    if outline.root_reads { CAP_DAC_READ_SEARCH } else { 0 }
 }
 
 fn identity(plan: &Plan) -> IdentitySpec {
@@ -352,15 +346,15 @@ fn identity(plan: &Plan) -> IdentitySpec {
             Identity::Caller => None,
             Identity::Unused { groups } => Some(groups.clone()),
         },
-        keep: kept_capabilities(plan),
+        keep: kept_capabilities(&plan.outline),
     }
 }
 
-fn bounds(plan: &Plan, host: &Host) -> Bounds {
+fn bounds(outline: &Outline, host: &Host) -> Bounds {
     // A new user namespace starts with all of them, in every set.
-    let may_drop = plan.tier == Tier::T2 || host.effective_caps & CAP_SETPCAP != 0;
+    let may_drop = outline.tier == Tier::T2 || host.effective_caps & CAP_SETPCAP != 0;
     Bounds {
-        drop: if may_drop { host.all_caps & !kept_capabilities(plan) } else { 0 },
+        drop: if may_drop { host.all_caps & !kept_capabilities(outline) } else { 0 },
         lock_securebits: may_drop,
     }
 }
@@ -384,7 +378,7 @@ fn rlimits(plan: &Plan, supervised_memory: bool) -> Vec<Rlimit> {
         (Resource::Stack, 8 << 20, 8 << 20),
         (Resource::Nofile, limits.open_files.into(), limits.open_files.into()),
     ];
-    if plan.tier != Tier::L {
+    if plan.outline.tier != Tier::L {
         // Counted for each user in its user namespace: exact for an unused uid and in T2, and
         // the user's whole session otherwise.
         list.push((Resource::Nproc, limits.processes.into(), limits.processes.into()));

@@ -28,7 +28,7 @@ pub(super) fn layers(
 }
 
 fn namespaces(plan: &Plan) -> Layer {
-    let names: Vec<_> = plan.namespaces.iter().map(|n| n.as_str()).collect();
+    let names: Vec<_> = plan.outline.namespaces.iter().map(|n| n.as_str()).collect();
     if names.is_empty() {
         Layer::not_enforced("namespaces", "none in tier L")
     } else {
@@ -37,7 +37,7 @@ fn namespaces(plan: &Plan) -> Layer {
 }
 
 fn read_only(plan: &Plan) -> Layer {
-    if plan.tier == Tier::L {
+    if plan.outline.tier == Tier::L {
         Layer::enforced(
             "read_only",
             "Landlock refuses changes of files, seccomp changes of their metadata; reads update atime",
@@ -48,13 +48,13 @@ fn read_only(plan: &Plan) -> Layer {
 }
 
 fn devices(plan: &Plan) -> Layer {
-    let by = if plan.tier == Tier::L { "Landlock below /dev" } else { "nodev" };
+    let by = if plan.outline.tier == Tier::L { "Landlock below /dev" } else { "nodev" };
     Layer::enforced("devices", format!("closed by {by}, but for null, zero, full, random, urandom"))
 }
 
 fn hides(plan: &Plan, hidden: &[Hidden]) -> Layer {
     let n = hidden.len();
-    if plan.tier == Tier::L {
+    if plan.outline.tier == Tier::L {
         Layer::enforced("hidden", format!("{n} paths cannot be read; their names and sizes show"))
     } else {
         Layer::enforced("hidden", format!("{n} paths covered by empty mounts of mode 000"))
@@ -64,7 +64,7 @@ fn hides(plan: &Plan, hidden: &[Hidden]) -> Layer {
 /// In tier L a look at an automount or a network mount cannot be prevented.
 fn mount_points(plan: &Plan, mounts: &[MountEntry]) -> Option<Layer> {
     let open = |wanted: fn(&str) -> bool| mounts.iter().filter(|m| wanted(&m.fstype)).count();
-    if plan.tier != Tier::L {
+    if plan.outline.tier != Tier::L {
         return None;
     }
     let (automounts, network) = (open(hides::is_automount), open(hides::is_network));
@@ -89,7 +89,7 @@ fn scratch(plan: &Plan) -> Option<Layer> {
 }
 
 fn identity(plan: &Plan, host: &Host) -> Layer {
-    let caps = if plan.root_reads { "CAP_DAC_READ_SEARCH only" } else { "no capability" };
+    let caps = if plan.outline.root_reads { "CAP_DAC_READ_SEARCH only" } else { "no capability" };
     match &plan.identity {
         Identity::Unused { groups } => Layer::enforced(
             "identity",
@@ -124,8 +124,8 @@ fn exec(plan: &Plan) -> Layer {
 }
 
 fn network(plan: &Plan) -> Layer {
-    let own = plan.namespaces.contains(&Namespace::Network);
-    match plan.network {
+    let own = plan.outline.namespaces.contains(&Namespace::Network);
+    match plan.outline.view.network {
         Network::None if own => Layer::enforced("network", "none: no socket call, own namespace"),
         Network::None => Layer::enforced("network", "none: no socket call"),
         Network::Tables => Layer::enforced("network", "tables: netlink ROUTE and SOCK_DIAG only"),
@@ -133,9 +133,9 @@ fn network(plan: &Plan) -> Layer {
 }
 
 fn processes(plan: &Plan) -> Layer {
-    match plan.processes {
+    match plan.outline.view.processes {
         Processes::Host => Layer::enforced("processes", "the host's, read-only"),
-        Processes::Own if plan.tier == Tier::L => {
+        Processes::Own if plan.outline.tier == Tier::L => {
             Layer::not_enforced("processes", "the host's processes show in tier L")
         }
         Processes::Own => Layer::enforced("processes", "the box's own"),
@@ -144,7 +144,7 @@ fn processes(plan: &Plan) -> Layer {
 
 fn lifetime(plan: &Plan) -> Layer {
     let forks = plan.stages.iter().any(|s| s.filter.forks);
-    let by = match (plan.tier, forks) {
+    let by = match (plan.outline.tier, forks) {
         (Tier::L, false) => "a command cannot fork and dies with its supervisor",
         (Tier::L, true) => "a subreaper ends the Landlock domain of the run",
         _ => "the pid namespace ends with the run",
@@ -160,7 +160,7 @@ fn limits(plan: &Plan, memory: Option<&MemoryParent>) -> Vec<Layer> {
         }
         None => Layer::supervised("memory", format!("{} by polling and rlimits", limits.memory)),
     };
-    let processes = match plan.tier {
+    let processes = match plan.outline.tier {
         // RLIMIT_NPROC would count the user's whole session.
         Tier::L => Layer::supervised("process_limit", format!("{} by polling", limits.processes)),
         _ => Layer::enforced("process_limit", limits.processes.to_string()),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use shannot_policy::Plan;
+use shannot_policy::plan::Outline;
 
 use super::cgroup::{Join, MemoryGroup};
 use super::child::{Child, DirectChild, Kind};
@@ -14,7 +15,7 @@ use super::error::Error;
 use super::hull::{Hull, HullError};
 use super::landlock;
 use super::prepare::{self, Prepared, RunRules, Starts};
-use super::spec::{RunSpec, StageIo};
+use super::spec::{HullSpec, RunSpec, StageIo};
 use super::step::{Record, Step};
 use super::sys::{self, Errno, Fd, SignalMask};
 use crate::enforcement::Enforcement;
@@ -31,18 +32,51 @@ pub struct Stdio {
     pub stderr: OwnedFd,
 }
 
-/// Makes the box of a plan ready and starts its one run, which is faster than one after the
-/// other. Call it from a thread that outlives the run, as [`Prepared::start`].
+/// A box begun: namespaces and a first process in them, which waits for the rest. Dropped, it ends.
+///
+/// Making namespaces takes the kernel as long as it takes this process to find out what the box
+/// shall hold, so both are done side by side.
+#[derive(Debug)]
+pub struct Begun {
+    spec: Arc<HullSpec>,
+    hull: Hull,
+}
+
+/// Begins a box. In tier L there is nothing to begin.
+///
+/// # Errors
+/// The tier cannot be had.
+pub fn begin(outline: &Outline, host: &Host) -> Result<Option<Begun>, Error> {
+    prepare::check_tier(outline.tier, host)?;
+    let spec = Arc::new(prepare::hull(outline, host));
+    if spec.cloned == 0 {
+        return Ok(None);
+    }
+    let hull = Hull::begin(&spec).map_err(|e| hull_failed(outline.tier, e))?;
+    Ok(Some(Begun { spec, hull }))
+}
+
+/// Makes the box of a plan ready and starts its one run, in a box that was begun for it if that
+/// is the same. Call it from a thread that outlives the run, as [`Prepared::start`].
 ///
 /// # Errors
 /// As [`prepare()`](super::prepare()) and [`Prepared::start`].
-pub fn start(plan: &Plan, host: &Host, stdio: Stdio) -> Result<(Child, Enforcement), Error> {
-    prepare::check_tier(plan, host)?;
-    let hull_spec = Arc::new(prepare::hull(plan, host));
-    // Without namespaces there is nothing to do beside.
-    let hull = (hull_spec.cloned != 0).then(|| Hull::begin(&hull_spec)).transpose();
-    let hull = hull.map_err(|e| hull_failed(plan.tier, e))?;
-    let prepared = prepare::fit(plan, host, hull_spec)?;
+pub fn start(
+    plan: &Plan,
+    host: &Host,
+    begun: Option<Begun>,
+    stdio: Stdio,
+) -> Result<(Child, Enforcement), Error> {
+    let wanted = prepare::hull(&plan.outline, host);
+    let begun = match begun.filter(|begun| *begun.spec == wanted) {
+        None => begin(&plan.outline, host)?,
+        some => some,
+    };
+    let (spec, hull) = match begun {
+        Some(Begun { spec, hull }) => (spec, Some(hull)),
+        None => (Arc::new(wanted), None),
+    };
+    let prepared = prepare::fit(plan, host, spec)?;
     let child = prepared.start_in(hull, stdio)?;
     Ok((child, prepared.enforcement))
 }

@@ -10,7 +10,7 @@ use super::sys::{ChildPid, Cpus, Fd};
 
 /// What the plan alone says of a box: its namespaces, and what its first process can do in them
 /// while its parent looks at the host for the rest.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct HullSpec {
     /// Namespaces that come with the process, as flags of `clone3(2)`.
     pub(crate) cloned: u64,
@@ -27,7 +27,7 @@ pub(crate) struct HullSpec {
 }
 
 /// What no process of the box can ever have again.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Bounds {
     /// Capabilities to drop from the bounding set, as bits.
     pub(crate) drop: u64,
@@ -58,7 +58,7 @@ pub(crate) struct BoxSpec {
 }
 
 /// The maps of a user namespace, as its files want them.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct UserMap {
     pub(crate) uid: Vec<u8>,
     pub(crate) gid: Vec<u8>,

@@ -1,15 +1,17 @@
 //! Runs requests on this machine.
 
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
-use shannot_policy::plan::HostFacts;
-use shannot_policy::profile::{Prefer, Profile, Tier};
+use shannot_policy::plan::{HostFacts, Outline};
+use shannot_policy::profile::{Prefer, Profile, Tier, View};
 use shannot_policy::{Grant, Plan};
-use shannot_sandbox::{Child, Enforcement, Error, Host, Prepared, StageStatus, Stdio, prepare};
+use shannot_sandbox::{
+    Begun, Child, Enforcement, Error, Host, Prepared, StageStatus, Stdio, begin, prepare,
+};
 use tokio::io::Interest;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -34,6 +36,7 @@ const EVENTS: usize = 4;
 pub struct LocalExecutor {
     host: Arc<Host>,
     starter: Starter,
+    expected: Mutex<Option<Begun>>,
 }
 
 /// Which thread starts boxes. In tier L a command dies with the thread that started it, so that
@@ -68,13 +71,31 @@ impl LocalExecutor {
         thread
             .spawn(move || queue.into_iter().for_each(|job| job()))
             .map_err(|source| Failure::Internal { what: "start a thread", source })?;
-        Ok(Self { host: Arc::new(Host::read()), starter: Starter::Thread(jobs) })
+        Ok(Self::with(Starter::Thread(jobs)))
     }
 
     /// An executor that starts boxes on the thread that calls [`Executor::start`], which must
     /// outlive every run: for programs that run one command from their main thread.
     pub fn on_this_thread() -> Self {
-        Self { host: Arc::new(Host::read()), starter: Starter::Caller }
+        Self::with(Starter::Caller)
+    }
+
+    fn with(starter: Starter) -> Self {
+        Self { host: Arc::new(Host::read()), starter, expected: Mutex::default() }
+    }
+
+    /// Begins the box of a run that is likely to be asked for next, while the caller finds out
+    /// whether it is: empty namespaces and a process that waits in them. The next run takes it if
+    /// it needs just that, and any other run drops it.
+    pub fn expect(&self, view: View, prefer: Prefer, root_reads: bool) {
+        let Some(tier) = tiers_in_order(&self.host, prefer).first() else { return };
+        // What is not to be had is told to the run that needs it.
+        let begun = begin(&Outline::new(*tier, view, root_reads), &self.host).ok().flatten();
+        *self.expected.lock().unwrap_or_else(PoisonError::into_inner) = begun;
+    }
+
+    fn take_expected(&self) -> Option<Begun> {
+        self.expected.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// The facts that plans are made from.
@@ -99,12 +120,16 @@ impl LocalExecutor {
 
 /// The tiers to try, the best first: what the profile accepts and this user could have.
 fn tiers(profile: &Profile, host: &Host) -> impl Iterator<Item = Tier> {
-    let order: &[Tier] = match (host.uid, profile.prefer) {
+    let order = tiers_in_order(host, profile.prefer);
+    order.iter().copied().filter(|tier| profile.tiers.contains(tier))
+}
+
+fn tiers_in_order(host: &Host, prefer: Prefer) -> &'static [Tier] {
+    match (host.uid, prefer) {
         (0, _) => &[Tier::T1, Tier::T2, Tier::L],
         (_, Prefer::Isolation) => &[Tier::T2, Tier::L],
         (_, Prefer::Fidelity) => &[Tier::L, Tier::T2],
-    };
-    order.iter().copied().filter(|tier| profile.tiers.contains(tier))
+    }
 }
 
 impl Executor for LocalExecutor {
@@ -112,18 +137,19 @@ impl Executor for LocalExecutor {
         let (events, receiver) = mpsc::channel(EVENTS);
         let (orders, ordered) = mpsc::unbounded_channel();
         let run = Run::new(receiver, orders, grant.profile().limits.output.0);
-        let begun = Instant::now();
+        let since = Instant::now();
+        let begun = self.take_expected();
         match &self.starter {
             Starter::Caller => {
-                let started = start(&grant, &self.host);
-                tokio::spawn(conduct(started, io, events, ordered, begun));
+                let started = start(&grant, &self.host, begun);
+                tokio::spawn(conduct(started, io, events, ordered, since));
             }
             Starter::Thread(jobs) => {
                 let (answer, started) = oneshot::channel();
                 let host = Arc::clone(&self.host);
                 let job = move || {
                     // A caller that has gone drops the answer and with it the box.
-                    let _ = answer.send(start(&grant, &host));
+                    let _ = answer.send(start(&grant, &host, begun));
                 };
                 // Without the thread the answer is dropped, which is told below.
                 let _ = jobs.send(Box::new(job));
@@ -132,7 +158,7 @@ impl Executor for LocalExecutor {
                     let started = started.await.unwrap_or_else(|_| {
                         Err(Failure::Internal { what: "start a box", source: gone() })
                     });
-                    conduct(started, io, events, ordered, begun).await;
+                    conduct(started, io, events, ordered, since).await;
                 });
             }
         }
@@ -153,10 +179,10 @@ struct Started {
 }
 
 /// Starts a grant in the best tier to be had. What fails in one tier has left nothing behind.
-fn start(grant: &Grant, host: &Host) -> Result<Started, Failure> {
+fn start(grant: &Grant, host: &Host, mut begun: Option<Begun>) -> Result<Started, Failure> {
     let mut tried = Vec::new();
     for tier in tiers(grant.profile(), host) {
-        match start_in(grant, tier, host) {
+        match start_in(grant, tier, host, begun.take()) {
             Err(Failure::Start(error)) if error.is_of_tier() => tried.push(error),
             Ok(mut started) => {
                 started.enforcement.passed_over =
@@ -169,7 +195,12 @@ fn start(grant: &Grant, host: &Host) -> Result<Started, Failure> {
     Err(Failure::NoTier { profile: grant.profile().name.to_string(), tried })
 }
 
-fn start_in(grant: &Grant, tier: Tier, host: &Host) -> Result<Started, Failure> {
+fn start_in(
+    grant: &Grant,
+    tier: Tier,
+    host: &Host,
+    begun: Option<Begun>,
+) -> Result<Started, Failure> {
     let plan = Plan::new(grant, tier, &facts(host)?);
     let (stdin_box, stdin) = pipe()?;
     let (stdout, stdout_box) = pipe()?;
@@ -181,7 +212,7 @@ fn start_in(grant: &Grant, tier: Tier, host: &Host) -> Result<Started, Failure> 
         set.map_err(|e| internal("set up a pipe", e))?;
     }
     let stdio = Stdio { stdin: stdin_box, stdout: stdout_box, stderr: stderr_box };
-    let (child, enforcement) = shannot_sandbox::start(&plan, host, stdio)?;
+    let (child, enforcement) = shannot_sandbox::start(&plan, host, begun, stdio)?;
     let watch = Watch {
         // Where nothing in the kernel counts them.
         memory: (!child.memory_is_bounded()).then_some(plan.limits.memory.0),
@@ -217,14 +248,14 @@ async fn conduct(
     io: Io,
     events: mpsc::Sender<Event>,
     orders: mpsc::UnboundedReceiver<Order>,
-    begun: Instant,
+    since: Instant,
 ) {
     let outcome = match started {
-        Ok(started) => attend(started, io, &events, orders, begun).await,
+        Ok(started) => attend(started, io, &events, orders, since).await,
         Err(failure) => Err(failure),
     };
     let mut outcome = outcome.unwrap_or_else(Outcome::failed);
-    outcome.duration = begun.elapsed();
+    outcome.duration = since.elapsed();
     // A caller that dropped the run does not want to know.
     let _ = events.send(Event::Ended(Box::new(outcome))).await;
 }
@@ -234,14 +265,14 @@ async fn attend(
     io: Io,
     events: &mpsc::Sender<Event>,
     mut orders: mpsc::UnboundedReceiver<Order>,
-    begun: Instant,
+    since: Instant,
 ) -> Result<Outcome, Failure> {
     let Started { child, enforcement, wall, cpu, watch, stdin, stdout, stderr } = started;
     let counts = [Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0))];
     let feed = feed(io.stdin, stdin)?;
     let [out, err] = drain(io.output, stdout, stderr, events, &counts)?;
     let mut watched = Watched { child, cpu, watch, why: None };
-    let lingering = !watched.end(wall.saturating_sub(begun.elapsed()), events, &mut orders).await?;
+    let lingering = !watched.end(wall.saturating_sub(since.elapsed()), events, &mut orders).await?;
     feed.abort();
     let pumps = [out.abort_handle(), err.abort_handle()];
     if lingering {
@@ -260,7 +291,7 @@ async fn attend(
     };
     // One that was aborted has nothing more to say.
     let lost = passed.into_iter().flatten().find_map(Result::err);
-    let mut outcome = watched.outcome(enforcement, lingering, begun.elapsed(), &counts);
+    let mut outcome = watched.outcome(enforcement, lingering, since.elapsed(), &counts);
     if let Some(source) = lost {
         outcome.end = End::Failed(Failure::Internal { what: "pass the output on", source });
     }

@@ -69,9 +69,11 @@ impl TierBox {
 
     fn of_plan(plan: &Plan) -> Self {
         let differs = DIFFERENCES.iter();
-        let differs = differs.filter(|d| d.applies(plan.tier, plan.processes, plan.network));
+        let differs = differs.filter(|d| {
+            d.applies(plan.outline.tier, plan.outline.view.processes, plan.outline.view.network)
+        });
         Self {
-            tier: plan.tier.as_str(),
+            tier: plan.outline.tier.as_str(),
             error: None,
             enforcement: None,
             programs: Vec::new(),
@@ -87,7 +89,7 @@ impl TierBox {
                     format!("an unused uid and gid, groups {groups:?}")
                 }
             },
-            mounts: plan.mounts.iter().map(mount).collect(),
+            mounts: plan.outline.mounts().iter().chain(&plan.mounts).map(mount).collect(),
             reads: match &plan.landlock.read {
                 Reads::Unhandled => "whatever the mounts show".to_owned(),
                 Reads::Trees(trees) => format!("only {}", list(trees)),

@@ -110,7 +110,10 @@ impl Cases {
     /// Answers `then` for each of `values`.
     pub(super) fn is(mut self, values: &[u32], then: impl Into<Decision>) -> Self {
         let then = then.into();
-        self.cases.extend(values.iter().map(|value| (*value..=*value, then.clone())));
+        if let [others @ .., last] = values {
+            self.cases.extend(others.iter().map(|value| (*value..=*value, then.clone())));
+            self.cases.push((*last..=*last, then));
+        }
         self
     }
 
