@@ -6,7 +6,7 @@
 //! an engine is given.
 
 use crate::authorize::Grant;
-use crate::profile::{Command, Limits, PathPattern, Paths, Processes, Profile, Tier};
+use crate::profile::{Command, Limits, PathPattern, Paths, Profile, Tier};
 use crate::request::{Argv, Program};
 use crate::types::{AbsPath, Arg, ByteSize, Timeout};
 
@@ -224,15 +224,11 @@ fn mounts(profile: &Profile, tier: Tier) -> Vec<Mount> {
     if tier == Tier::L {
         return Vec::new();
     }
+    let size = profile.limits.scratch;
+    let scratch = profile.paths.scratch.iter().map(|path| Mount::Scratch(path.clone(), size));
+    let mut mounts: Vec<Mount> = std::iter::once(Mount::Hides).chain(scratch).collect();
     // Whatever else is the box's own, `df` and `findmnt` answer for the host.
-    let mut mounts = vec![Mount::HostMountTable];
-    if profile.view.processes == Processes::Own {
-        mounts.push(Mount::OwnProc);
-    }
-    mounts.push(Mount::Hides);
-    mounts.extend(
-        profile.paths.scratch.iter().map(|p| Mount::Scratch(p.clone(), profile.limits.scratch)),
-    );
+    mounts.push(Mount::HostMountTable);
     mounts
 }
 

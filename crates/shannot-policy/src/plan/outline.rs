@@ -60,8 +60,12 @@ impl Outline {
         if self.tier == Tier::L {
             return Vec::new();
         }
-        let devices = constant_paths(&HARMLESS_DEVICES).into_iter().map(Mount::Device);
-        std::iter::once(Mount::ReadOnlyTree).chain(devices).collect()
+        let mut mounts = vec![Mount::ReadOnlyTree];
+        mounts.extend(constant_paths(&HARMLESS_DEVICES).into_iter().map(Mount::Device));
+        if self.view.processes == Processes::Own {
+            mounts.push(Mount::OwnProc);
+        }
+        mounts
     }
 }
 

@@ -13,17 +13,17 @@
 
 use std::ffi::CStr;
 use std::os::fd::AsRawFd;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use shannot_policy::MOST_STAGES;
 
 use super::cgroup::Join;
 use super::init;
-use super::spec::{
-    Bounds, HullShared, HullSpec, IdentitySpec, MOUNT_TABLE, MaskKind, MountStep, RunSpec,
-    StageSpec,
-};
+use super::spec::{Bounds, HullShared, HullSpec, IdentitySpec, MOUNT_TABLE, RunSpec, StageSpec};
 use super::step::{Record, Step};
 use super::sys::{self, Errno, Fd, Sys};
+use super::tree;
 
 /// One step that fails ends this process, after telling the parent which and why.
 pub(super) struct Reporter {
@@ -56,22 +56,31 @@ impl Reporter {
 /// rest, makes the mounts, starts the stages, then becomes [`init`].
 pub(super) extern "C" fn box_main(hull: &HullShared) -> ! {
     let report = Reporter::new(hull.status, 0);
-    make_hull(&hull.spec, &report);
-    let run = await_run(hull);
+    make_hull(&hull.spec, &hull.host_proc, &report);
+    let places = await_told(hull, &hull.places);
+    tree::make(places, &hull.host_proc, &report);
+    let run = await_told(hull, &hull.run);
+    if let Some(cpus) = &hull.cpus {
+        // They were this process's before.
+        let _ = sys::set_cpus(0, cpus);
+    }
     // Until here the descriptors are the parent's own, so that what it opened meanwhile is here.
     report.need(Step::Descriptors, sys::unshare(u64::from(libc::CLONE_FILES.cast_unsigned())));
     // What the parent's other threads and other runs have open must not stay open here: a pipe
     // of another run would never end, a caller's file would be held.
-    close_all_but(&run.keep);
+    let host_proc = hull.host_proc.load(Ordering::Acquire);
+    close_all_but(&run.keep, host_proc);
     // Otherwise what is opened below would get the numbers that a command's standard streams are
     // about to take.
     for standard in 0..=2 {
         report.need(Step::Descriptors, sys::dup3(run.status, standard, libc::O_CLOEXEC));
     }
     let prepared = &*run.prepared;
-    let mut tables: MountTables = [[-1; MOUNT_TABLE.len()]; MOST_STAGES];
-    let stages = prepared.stages.len();
-    make_mounts(&prepared.mounts, tables.iter_mut().take(stages), &report);
+    let mut tables = [[-1; MOUNT_TABLE.len()]; MOST_STAGES];
+    if let Some(sources) = &prepared.mount_table {
+        let tables = tables.iter_mut().take(prepared.stages.len());
+        report.need(Step::HostMountTable, tree::host_tables(sources, host_proc, tables));
+    }
     for path in &prepared.scratch_rules {
         let dir = report.need(Step::LandlockRule, sys::open(path, libc::O_PATH | libc::O_CLOEXEC));
         let allowed = sys::landlock_allow(run.ruleset, dir, prepared.scratch_access);
@@ -88,7 +97,7 @@ pub(super) extern "C" fn box_main(hull: &HullShared) -> ! {
 
 /// Namespaces, session, user map, the read-only tree. Whatever is opened here is closed again: the
 /// table of descriptors is the parent's.
-fn make_hull(spec: &HullSpec, report: &Reporter) {
+fn make_hull(spec: &HullSpec, host_proc: &AtomicI32, report: &Reporter) {
     if spec.unshared != 0 {
         report.need(Step::Namespaces, sys::unshare(spec.unshared));
     }
@@ -104,31 +113,26 @@ fn make_hull(spec: &HullSpec, report: &Reporter) {
         let _ = write_file(c"/proc/sys/kernel/pid_max", pid_max);
     }
     set_bounds(&spec.bounds, report);
-    make_mounts(&spec.mounts, std::iter::empty(), report);
+    tree::make(&spec.mounts, host_proc, report);
 }
 
-/// Waits for the rest. Ends this process when nothing more is to come: the parent could not make
-/// the box ready and closed `control`, or it has ended, which does not close `control` as long as
-/// this process shares the table with its other end.
-fn await_run(hull: &HullShared) -> &RunSpec {
+/// Waits until the parent has put something into `slot`, which it tells by a byte. Ends this
+/// process when nothing more is to come: the parent could not make the box ready and closed
+/// `control`, or it has ended, which does not close `control` as long as this process shares the
+/// table with its other end.
+fn await_told<'a, T>(hull: &'a HullShared, slot: &'a OnceLock<T>) -> &'a T {
     let wait = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
     loop {
         let mut fds = [wait(hull.control), wait(hull.supervisor)];
         if sys::poll(&mut fds).is_err() {
             continue;
         }
-        let mut go = [0u8; 1];
+        let mut byte = [0u8; 1];
         let [control, _] = fds;
         let told = control.revents & libc::POLLIN != 0
-            && matches!(sys::read(hull.control, &mut go), Ok(1));
-        match hull.run.get() {
-            Some(run) if told => {
-                if let Some(cpus) = &hull.cpus {
-                    // They were this process's before.
-                    let _ = sys::set_cpus(0, cpus);
-                }
-                return run;
-            }
+            && matches!(sys::read(hull.control, &mut byte), Ok(1));
+        match slot.get() {
+            Some(value) if told => return value,
             _ => sys::exit(0),
         }
     }
@@ -209,10 +213,16 @@ pub(super) struct StageCall<'a> {
     pub(super) die_with: Option<i32>,
 }
 
-/// Closes every descriptor but those, which are in ascending order.
-pub(super) fn close_all_but(keep: &[Fd]) {
+/// Closes every descriptor but those, which are in ascending order, and one more, if it is one.
+pub(super) fn close_all_but(keep: &[Fd], and: Fd) {
     let mut first = 0u32;
-    for fd in keep {
+    let mut and = (and >= 0).then_some(and);
+    let mut keep = keep.iter().copied().peekable();
+    while let Some(fd) = match (keep.peek(), and) {
+        (Some(next), Some(fd)) if fd < *next => and.take(),
+        (None, Some(_)) => and.take(),
+        (_, _) => keep.next(),
+    } {
         let fd = fd.cast_unsigned();
         if fd > first {
             let _ = sys::close_range(first, fd - 1, 0);
@@ -227,169 +237,6 @@ fn write_file(path: &CStr, bytes: &[u8]) -> Sys {
     let written = sys::write(fd, bytes);
     sys::close(fd);
     written.map(drop)
-}
-
-/// The detached mounts of the host's mount table for each stage.
-pub(super) type MountTables = [[Fd; MOUNT_TABLE.len()]; MOST_STAGES];
-
-/// Makes the mount tree of the box.
-fn make_mounts<'a>(
-    steps: &[MountStep],
-    mut tables: impl Iterator<Item = &'a mut [Fd; MOUNT_TABLE.len()]>,
-    report: &Reporter,
-) {
-    let mut masks = Masks { dir: Tree::NONE, file: Tree::NONE };
-    for step in steps {
-        match step {
-            MountStep::ReadOnlyTree => {
-                let attr = libc::mount_attr {
-                    attr_set: libc::MOUNT_ATTR_RDONLY
-                        | libc::MOUNT_ATTR_NOSUID
-                        | libc::MOUNT_ATTR_NODEV,
-                    attr_clr: 0,
-                    // Private, or what follows would be mounted on the host too.
-                    propagation: libc::MS_PRIVATE,
-                    userns_fd: 0,
-                };
-                let set = sys::mount_setattr(libc::AT_FDCWD, c"/", libc::AT_RECURSIVE, &attr);
-                report.need(Step::ReadOnlyTree, set);
-            }
-            MountStep::HostMountTable(sources) => {
-                // After the tree is read-only, so that these are too; before an own /proc covers
-                // the sources. One for each stage: a detached mount can be attached once.
-                for (mount, source) in tables.by_ref().flat_map(|t| t.iter_mut().zip(sources)) {
-                    let copy = sys::open_tree_clone(libc::AT_FDCWD, source);
-                    *mount = report.need(Step::HostMountTable, copy);
-                }
-            }
-            MountStep::Device(path) => report.need(Step::Device, allow_device(path)),
-            MountStep::OwnProc => {
-                let flags = libc::MS_RDONLY | libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
-                let done = sys::mount(c"proc", c"/proc", Some(c"proc"), flags, None);
-                report.need(Step::OwnProc, done);
-            }
-            MountStep::MaskSource(at) => {
-                masks = report.need(Step::Hide, Masks::new(at.as_deref()));
-            }
-            MountStep::Mask(path, kind) => report.need(Step::Hide, masks.cover(path, *kind)),
-            MountStep::Scratch { path, options } => {
-                let flags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
-                let done = sys::mount(c"tmpfs", path, Some(c"tmpfs"), flags, Some(options));
-                report.need(Step::Scratch, done);
-            }
-        }
-    }
-}
-
-/// Puts the device's own mount over the device, and makes devices work on that one. By path, not
-/// by descriptors: see [`make_hull`].
-fn allow_device(path: &CStr) -> Sys {
-    match sys::mount(path, path, None, libc::MS_BIND, None) {
-        Err(Errno(libc::ENOENT)) => return Ok(()),
-        bound => bound?,
-    }
-    let attr = libc::mount_attr {
-        attr_set: 0,
-        attr_clr: libc::MOUNT_ATTR_NODEV,
-        propagation: 0,
-        userns_fd: 0,
-    };
-    sys::mount_setattr(libc::AT_FDCWD, path, 0, &attr)
-}
-
-/// The empty file and the empty directory that hidden paths show: of one tmpfs, read-only, mode
-/// 000. Not `/dev/null`, which a program would take for a device and, under `nodev`, could not
-/// read.
-#[derive(Clone, Copy)]
-struct Masks {
-    dir: Tree,
-    file: Tree,
-}
-
-/// Something that mounts are copied from: a path from a descriptor.
-#[derive(Clone, Copy)]
-struct Tree {
-    from: Fd,
-    path: &'static CStr,
-}
-
-impl Tree {
-    /// Of masks that are not mounted yet, of which there are none.
-    const NONE: Self = Self { from: -1, path: c"" };
-
-    fn copy(self) -> Sys<Fd> {
-        sys::open_tree_clone(self.from, self.path)
-    }
-}
-
-impl Masks {
-    /// Mounts the tmpfs on the hidden directory `at` and copies from there. Where no directory is
-    /// hidden, it is mounted on /proc for a moment, for only a mount that is attached somewhere
-    /// can be copied (before Linux 6.15). That is not the rule, because a detached mount, whether
-    /// detached here or never attached, takes a grace period to go.
-    fn new(at: Option<&CStr>) -> Sys<Self> {
-        let target = at.unwrap_or(c"/proc");
-        let flags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
-        let options = c"size=4096,nr_inodes=4,mode=0";
-        sys::mount(c"tmpfs", target, Some(c"tmpfs"), flags, Some(options))?;
-        let root = sys::open(target, libc::O_PATH | libc::O_CLOEXEC)?;
-        sys::make_file(root, c"hidden", 0)?;
-        let attr = libc::mount_attr {
-            attr_set: libc::MOUNT_ATTR_RDONLY,
-            attr_clr: 0,
-            propagation: 0,
-            userns_fd: 0,
-        };
-        sys::mount_setattr(root, c"", libc::AT_EMPTY_PATH, &attr)?;
-        let attached = Self {
-            dir: Tree { from: root, path: c"" },
-            file: Tree { from: root, path: c"hidden" },
-        };
-        if at.is_some() {
-            return Ok(attached);
-        }
-        let dir = Tree { from: attached.dir.copy()?, path: c"" };
-        let file = Tree { from: attached.file.copy()?, path: c"" };
-        sys::close(root);
-        sys::detach(target)?;
-        Ok(Self { dir, file })
-    }
-
-    fn cover(self, path: &CStr, kind: MaskKind) -> Sys {
-        let (first, second) = match kind {
-            MaskKind::Dir => (self.dir, self.file),
-            MaskKind::File => (self.file, self.dir),
-        };
-        match Self::put(first, path) {
-            // Gone since the box was prepared: there is nothing left to hide.
-            Err(Errno(libc::ENOENT)) => Ok(()),
-            // Closed to this user, who has more rights here than the commands will have. Looked
-            // at again, for a security module may answer the same of the mount.
-            Err(Errno(libc::EACCES)) if is_closed(path) => Ok(()),
-            // Mount points are not looked at before, so their kind was a guess.
-            Err(Errno(libc::ENOTDIR | libc::EINVAL)) => Self::put(second, path),
-            other => other,
-        }
-    }
-
-    fn put(source: Tree, path: &CStr) -> Sys {
-        let copy = source.copy()?;
-        let attached = sys::attach(copy, path);
-        sys::close(copy);
-        attached
-    }
-}
-
-/// Whether a path cannot be walked to.
-fn is_closed(path: &CStr) -> bool {
-    match sys::open(path, libc::O_PATH | libc::O_CLOEXEC) {
-        Err(Errno(libc::EACCES)) => true,
-        Err(_) => false,
-        Ok(fd) => {
-            sys::close(fd);
-            false
-        }
-    }
 }
 
 /// Opens the program where the box shows it, at the one number the filter lets be executed.

@@ -6,7 +6,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::AtomicI32;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use rustix::process::{PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal}
 
 use super::child::{KILL_TIME, StageStatus, readable};
 use super::run::{above_stdio, blocked, pipe};
-use super::spec::{HullShared, HullSpec, RunSpec};
+use super::spec::{HullShared, HullSpec, MountStep, RunSpec};
 use super::step::Record;
 use super::sys::{self, BoxProcess, Errno, Fd};
 
@@ -67,6 +67,8 @@ impl Hull {
             control: control_read.as_raw_fd(),
             supervisor: own.as_raw_fd(),
             cpus: sys::cpus().ok(),
+            host_proc: AtomicI32::new(-1),
+            places: OnceLock::new(),
             run: OnceLock::new(),
         };
         let process = blocked(|| BoxProcess::start(Arc::new(shared))).map_err(HullError::Clone)?;
@@ -93,8 +95,19 @@ impl Hull {
         self.process.hull().map_or(-1, |hull| hull.status)
     }
 
+    /// Tells the process the mounts that depend on the host. Only the first time counts.
+    pub(super) fn tell_places(&self, places: &Arc<[MountStep]>) {
+        if let (Some(hull), Some(control)) = (self.process.hull(), &self.control)
+            && hull.places.set(Arc::clone(places)).is_ok()
+        {
+            // This process holds the other end too.
+            let _ = rustix::io::write(control, &[0]);
+        }
+    }
+
     /// Tells the process the rest, and waits until every command is executed or a step has failed.
     pub(super) fn enter(&mut self, run: RunSpec) -> io::Result<Record> {
+        self.tell_places(&run.prepared.places);
         if let (Some(hull), Some(control)) = (self.process.hull(), &self.control) {
             // Empty: this is the one place that fills it, and takes what it needs to.
             let _ = hull.run.set(Arc::new(run));
@@ -105,11 +118,20 @@ impl Hull {
         if !readable(&[self.status.as_fd(), self.process.pidfd.as_fd()], SETUP_TIME) {
             return Err(io::ErrorKind::TimedOut.into());
         }
-        self.taken.clear();
+        self.close_taken();
         let mut bytes = [0u8; Record::BYTES];
         let read = rustix::io::read(&self.status, &mut bytes)?;
         let record = (read == Record::BYTES).then(|| Record::from_bytes(bytes)).flatten();
         record.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+    }
+
+    /// Closes what the process has in a table of its own by now, or will never need.
+    fn close_taken(&mut self) {
+        self.taken.clear();
+        let host_proc = self.process.hull().map(|hull| hull.host_proc.swap(-1, Ordering::AcqRel));
+        if let Some(fd) = host_proc.filter(|fd| *fd >= 0) {
+            sys::close(fd);
+        }
     }
 
     /// The process's id.
@@ -215,5 +237,6 @@ impl Drop for Hull {
                 let _ = pidfd_send_signal(&self.process.pidfd, Signal::KILL);
             }
         }
+        self.close_taken();
     }
 }

@@ -10,10 +10,11 @@ use std::sync::atomic::Ordering;
 
 use shannot_policy::MOST_STAGES;
 
-use super::enter::{MountTables, Reporter, StageCall};
+use super::enter::{Reporter, StageCall};
 use super::spec::{HullShared, RunSpec};
 use super::step::{Record, Step};
 use super::sys::{self, Errno};
+use super::tree::MountTable;
 
 const SIGCHLD_BIT: sys::SignalMask = 1 << (libc::SIGCHLD - 1);
 const CAP_KILL_BIT: u64 = 1 << 5;
@@ -22,7 +23,12 @@ const CAP_KILL_BIT: u64 = 1 << 5;
 type Pids = [i32; MOST_STAGES];
 
 /// Starts the commands and sees them to their end. Signals stay blocked; they are read.
-pub(super) fn run(hull: &HullShared, run: &RunSpec, tables: &MountTables, report: &Reporter) -> ! {
+pub(super) fn run(
+    hull: &HullShared,
+    run: &RunSpec,
+    tables: &[MountTable; MOST_STAGES],
+    report: &Reporter,
+) -> ! {
     let mut pids: Pids = [0; MOST_STAGES];
     let mut stack = [MaybeUninit::<u128>::uninit(); 2048];
     let stages = run.prepared.stages.iter().zip(0u8..);
@@ -47,7 +53,7 @@ pub(super) fn run(hull: &HullShared, run: &RunSpec, tables: &MountTables, report
     let mut keep = [hull.control, run.status, ended];
     keep.sort_unstable();
     // The commands have their own copies of all else.
-    super::enter::close_all_but(&keep);
+    super::enter::close_all_but(&keep, -1);
     if in_pid_namespace {
         // All that is still needed is to signal commands that have another uid.
         let keep = if run.prepared.identity.unused.is_some() { CAP_KILL_BIT } else { 0 };

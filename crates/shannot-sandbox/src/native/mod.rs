@@ -21,6 +21,7 @@ mod spec;
 mod step;
 mod strings;
 mod sys;
+mod tree;
 
 pub use child::{Child, StageStatus};
 pub use error::Error;

@@ -74,7 +74,7 @@ pub(super) enum RunRules {
 /// cannot be looked at.
 pub fn prepare(plan: &Plan, host: &Host) -> Result<Prepared, Error> {
     check_tier(plan.outline.tier, host)?;
-    fit(plan, host, Arc::new(hull(&plan.outline, host)))
+    fit(plan, host, Arc::new(hull(&plan.outline, host)), |_| {})
 }
 
 /// What an outline asks of this process and its first child.
@@ -95,12 +95,20 @@ pub(super) fn hull(outline: &Outline, host: &Host) -> HullSpec {
     }
 }
 
-/// Looks at the host for all that the plan leaves open.
-pub(super) fn fit(plan: &Plan, host: &Host, hull: Arc<HullSpec>) -> Result<Prepared, Error> {
+/// Looks at the host for all that the plan leaves open; `tell` is given the mounts as soon as they
+/// are known.
+pub(super) fn fit(
+    plan: &Plan,
+    host: &Host,
+    hull: Arc<HullSpec>,
+    tell: impl FnOnce(&Arc<[MountStep]>),
+) -> Result<Prepared, Error> {
     let search = plan.env.iter().find(|(n, _)| n == "PATH").map_or("", |(_, v)| v.as_str());
     let mounts = mounts::read()
         .map_err(|e| Error::host("read /proc/self/mountinfo, which tells what to hide", e))?;
     let hidden = hides::find(&plan.hide, host.uid, &mounts)?;
+    let places: Arc<[MountStep]> = mount_steps(&plan.mounts, &hidden).into();
+    tell(&places);
     let resolved = plan
         .stages
         .iter()
@@ -135,7 +143,8 @@ pub(super) fn fit(plan: &Plan, host: &Host, hull: Arc<HullSpec>) -> Result<Prepa
     let spec = BoxSpec {
         hull,
         host_pids: shows_host_pids(&plan.outline),
-        mounts: mount_steps(&plan.mounts, &hidden),
+        places,
+        mount_table: plan.mounts.contains(&Mount::HostMountTable).then(mount_table),
         scratch_rules: scratch,
         scratch_access: landlock::scratch_access(abi, reads),
         init_domain: (in_tier_l && starts == Starts::Box)
@@ -303,7 +312,8 @@ fn mount_steps(mounts: &[Mount], hidden: &[Hidden]) -> Vec<MountStep> {
                     options: CString::new(options).unwrap_or_default(),
                 });
             }
-            Mount::HostMountTable => steps.push(MountStep::HostMountTable(mount_table())),
+            // Opened once the box has descriptors of its own; see `BoxSpec::mount_table`.
+            Mount::HostMountTable => {}
         }
     }
     steps
@@ -325,7 +335,7 @@ fn masks(hidden: &[Hidden]) -> Vec<MountStep> {
 /// This process stays in the host's mount namespace, so its table is the host's, live.
 fn mount_table() -> [CString; MOUNT_TABLE.len()] {
     let pid = std::process::id();
-    MOUNT_TABLE.map(|(file, _)| CString::new(format!("/proc/{pid}/{file}")).unwrap_or_default())
+    MOUNT_TABLE.map(|(file, _)| CString::new(format!("{pid}/{file}")).unwrap_or_default())
 }
 
 /// Before Linux 6.14 there is one `pid_max` for the whole machine, which no box may write.

@@ -76,7 +76,9 @@ pub fn start(
         Some(Begun { spec, hull }) => (spec, Some(hull)),
         None => (Arc::new(wanted), None),
     };
-    let prepared = prepare::fit(plan, host, spec)?;
+    let prepared = prepare::fit(plan, host, spec, |places| {
+        hull.iter().for_each(|hull| hull.tell_places(places));
+    })?;
     let child = prepared.start_in(hull, stdio)?;
     Ok((child, prepared.enforcement))
 }

@@ -2,6 +2,7 @@
 
 use std::ffi::{CStr, CString};
 use std::os::fd::OwnedFd;
+use std::sync::atomic::AtomicI32;
 use std::sync::{Arc, OnceLock};
 
 use super::cgroup::Join;
@@ -42,7 +43,9 @@ pub(crate) struct BoxSpec {
     /// Whether the commands' process ids are to be those that the host's `/proc` shows.
     pub(crate) host_pids: bool,
     /// The mounts that follow those of the hull.
-    pub(crate) mounts: Vec<MountStep>,
+    pub(crate) places: Arc<[MountStep]>,
+    /// The host's mount table, as files of a process outside the box, below the host's `/proc`.
+    pub(crate) mount_table: Option<[CString; MOUNT_TABLE.len()]>,
     /// The scratch mounts, for which a run's own ruleset gets rules once they exist.
     pub(crate) scratch_rules: Vec<CString>,
     /// The Landlock rights on scratch.
@@ -75,8 +78,6 @@ pub(crate) const MOUNT_TABLE: [(&str, &CStr); 3] = [
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum MountStep {
     ReadOnlyTree,
-    /// The host's mount table, as files of a process outside the box.
-    HostMountTable([CString; MOUNT_TABLE.len()]),
     Device(CString),
     OwnProc,
     /// What masks are copies of; it covers the first hidden directory itself.
@@ -141,14 +142,19 @@ pub(crate) struct HullShared {
     pub(crate) init_pid: ChildPid,
     /// Where [`super::step::Record`]s go.
     pub(crate) status: Fd,
-    /// The first byte says that `run` is there; any other is a signal for the commands. The end is
-    /// the supervisor's.
+    /// The first byte says that `places` are there, the second that `run` is; any other is a signal
+    /// for the commands. The end is the supervisor's.
     pub(crate) control: Fd,
     /// Readable when the supervisor has ended.
     pub(crate) supervisor: Fd,
     /// The CPUs of the supervisor and so of the box. Until it is told the rest, the process is
     /// kept from the one that its parent works on.
     pub(crate) cpus: Option<Cpus>,
+    /// The host's `/proc`, where the box covers it with its own; opened by the process, in the
+    /// table that both share, and -1 until then.
+    pub(crate) host_proc: AtomicI32,
+    /// The mounts that depend on what is on the host, once they are known.
+    pub(crate) places: OnceLock<Arc<[MountStep]>>,
     /// The rest, once it is known.
     pub(crate) run: OnceLock<Arc<RunSpec>>,
 }
