@@ -16,6 +16,33 @@ pub(crate) struct Cli {
     pub(crate) command: Subcommand,
 }
 
+/// `run` as if it were the only subcommand.
+#[derive(Debug, Parser)]
+#[command(disable_help_flag = true)]
+struct RunAlone {
+    #[command(flatten)]
+    global: Global,
+    #[command(flatten)]
+    run: Run,
+}
+
+impl Cli {
+    /// Reads the words of a command line.
+    ///
+    /// Building every subcommand takes longer than reading one. `run`, which somebody waits for
+    /// each time, is read alone where it stands first; whatever is not right then is read again by
+    /// the whole, which knows what to say.
+    pub(crate) fn read(words: &[OsString]) -> Result<Self, clap::Error> {
+        if let [_, after @ ..] = words
+            && after.first().is_some_and(|word| word == "run")
+            && let Ok(RunAlone { global, run }) = RunAlone::try_parse_from(after)
+        {
+            return Ok(Self { global, command: Subcommand::Run(run) });
+        }
+        Self::try_parse_from(words)
+    }
+}
+
 /// Options that may stand before or after the subcommand.
 #[derive(Debug, Args)]
 pub(crate) struct Global {
@@ -167,4 +194,37 @@ pub(crate) struct ProfileConvert {
     /// Replace a file that is there
     #[arg(long, requires = "output")]
     pub(crate) force: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn run_alone_reads_what_the_whole_reads() {
+        for line in [
+            "shannot run ls",
+            "shannot run -- ls -la",
+            "shannot run ls --json",
+            "shannot run --json -v --profile diagnostics --timeout 3s --cwd / -n --pipe a | b",
+            "shannot run --raw --profile=x -- --json",
+            "shannot run",
+            "shannot run --help",
+            "shannot run -h",
+            "shannot run --nosuch ls",
+            "shannot run --timeout 0 ls",
+            "shannot run --json --json ls",
+            "shannot run help",
+            "shannot run --version",
+            "shannot --json run ls",
+            "shannot doctor",
+        ] {
+            let words: Vec<OsString> = line.split(' ').map(Into::into).collect();
+            let shown = |read: Result<Cli, clap::Error>| match read {
+                Ok(cli) => format!("{cli:?}"),
+                Err(error) => error.to_string(),
+            };
+            assert_eq!(shown(Cli::read(&words)), shown(Cli::try_parse_from(&words)), "{line}");
+        }
+    }
 }

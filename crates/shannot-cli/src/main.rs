@@ -14,7 +14,6 @@ mod run;
 mod shell;
 mod usage;
 
-use clap::Parser as _;
 use shannot::policy;
 
 use args::{Cli, Subcommand};
@@ -22,7 +21,7 @@ use exit_code::ExitCode;
 
 fn main() -> std::process::ExitCode {
     let words: Vec<_> = std::env::args_os().collect();
-    let code = match Cli::try_parse_from(&words) {
+    let code = match Cli::read(&words) {
         Ok(Cli { global, command }) => match command {
             Subcommand::Run(args) => run::run(args, &global),
             Subcommand::Profile(args) => profile::run(args, &global),

@@ -21,8 +21,6 @@ pub struct Host {
     pub kernel: String,
     /// The kernel's Landlock ABI; 0 where there is none.
     pub landlock_abi: u32,
-    /// The groups `adm` and `systemd-journal`, where `/etc/group` has them.
-    pub log_groups: Vec<u32>,
     /// Capabilities that this process may use, as bits.
     pub(crate) effective_caps: u64,
     /// Every capability this kernel knows, as bits.
@@ -37,22 +35,24 @@ pub struct Host {
 impl Host {
     /// Reads the facts.
     pub fn read() -> Self {
-        let groups = std::fs::read("/etc/group").unwrap_or_default();
         let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
         Self {
             uid: rustix::process::geteuid().as_raw(),
             gid: rustix::process::getegid().as_raw(),
             kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
             landlock_abi: native::landlock_abi(),
-            log_groups: ["adm", "systemd-journal"]
-                .into_iter()
-                .filter_map(|name| accounts::group_id(&groups, name))
-                .collect(),
             effective_caps: capabilities(None).map_or(0, |sets| sets.effective.bits()),
             all_caps: all_caps(),
             ignores_children: native::ignores_children(),
             open_files: limit.maximum.unwrap_or(u64::MAX),
         }
+    }
+
+    /// The groups `adm` and `systemd-journal`, where `/etc/group` has them now.
+    pub fn log_groups(&self) -> Vec<u32> {
+        let groups = std::fs::read("/etc/group").unwrap_or_default();
+        let id = |name| accounts::group_id(&groups, name);
+        ["adm", "systemd-journal"].into_iter().filter_map(id).collect()
     }
 
     /// What a [`shannot_policy::Plan`] is made from.
@@ -66,7 +66,7 @@ impl Host {
             arch: Arch::X86_64,
             ticket: Ticket(u64::from_ne_bytes(ticket)),
             landlock_abi: self.landlock_abi,
-            log_groups: self.log_groups.clone(),
+            log_groups: self.log_groups(),
         })
     }
 }

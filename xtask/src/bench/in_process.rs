@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rustix::event::{PollFd, PollFlags, poll};
 use shannot::policy::profile::{Examples, Network, Processes, Profile, Tier};
 use shannot::policy::{Argv, Locale, Plan, Request, Stages, authorize};
-use shannot::sandbox::{Host, Prepared, Stdio, prepare};
+use shannot::sandbox::{Child, Host, Prepared, Stdio, prepare};
 
 use super::{Row, program};
 
@@ -41,8 +41,8 @@ pub(super) fn rows() -> Result<Vec<Row>, String> {
         row("diagnostics, own network namespace", full, |p| p.view.network = Network::None)?,
         row("diagnostics, prepared before", Tier::L, |_| {})?,
         (
-            format!("diagnostics, prepared each time, {full}"),
-            Box::new(move || start(&ready(full, &again, |_| {})?)),
+            format!("diagnostics, read and prepared each time, {full}"),
+            Box::new(move || start_once(full, &again)),
         ),
         ("bwrap, same mounts and namespaces".into(), Box::new(move || quiet(&mut bwrap))),
     ])
@@ -71,6 +71,11 @@ pub(super) fn quiet(command: &mut Command) -> Result<(), String> {
 
 /// A box for `true`, made ready.
 pub(super) fn ready(tier: Tier, host: &Host, change: fn(&mut Profile)) -> Result<Prepared, String> {
+    let plan = plan(tier, host, change)?;
+    prepare(&plan, host).map_err(|e| format!("{tier}: {e}"))
+}
+
+fn plan(tier: Tier, host: &Host, change: fn(&mut Profile)) -> Result<Plan, String> {
     let profile = Profile::parse(PROFILE, "bench", Examples::Trust, &|_| Err("none".into()));
     let mut profile = profile.map_err(|e| e.to_string())?;
     change(&mut profile);
@@ -85,17 +90,30 @@ pub(super) fn ready(tier: Tier, host: &Host, change: fn(&mut Profile)) -> Result
     };
     let grant = authorize(&Arc::new(profile), request).map_err(|e| e.to_string())?;
     let facts = host.facts().map_err(|e| e.to_string())?;
-    prepare(&Plan::new(&grant, tier, &facts), host).map_err(|e| format!("{tier}: {e}"))
+    Ok(Plan::new(&grant, tier, &facts))
 }
 
 /// Starts a run and waits for its end.
 fn start(prepared: &Prepared) -> Result<(), String> {
+    wait(prepared.start(nothing()?).map_err(|e| e.to_string())?)
+}
+
+/// From the profile to the end of a run, without anything made ready before.
+fn start_once(tier: Tier, host: &Host) -> Result<(), String> {
+    let plan = plan(tier, host, |_| {})?;
+    let started = shannot::sandbox::start(&plan, host, None, nothing()?);
+    wait(started.map_err(|e| e.to_string())?.0)
+}
+
+fn nothing() -> Result<Stdio, String> {
     let null = || -> Result<OwnedFd, String> {
         let file = File::options().read(true).write(true).open("/dev/null");
         file.map(Into::into).map_err(|e| e.to_string())
     };
-    let stdio = Stdio { stdin: null()?, stdout: null()?, stderr: null()? };
-    let mut child = prepared.start(stdio).map_err(|e| e.to_string())?;
+    Ok(Stdio { stdin: null()?, stdout: null()?, stderr: null()? })
+}
+
+fn wait(mut child: Child) -> Result<(), String> {
     while !child.try_wait().map_err(|e| e.to_string())? {
         if let Some(fd) = child.wait_fd() {
             // Interrupted or not: the loop looks again.

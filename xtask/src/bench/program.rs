@@ -27,18 +27,29 @@ pub(super) fn rows(shannot: &Path) -> Result<Vec<Row>, String> {
             "bwrap, same mounts and namespaces".into(),
             Box::new(move || in_process::quiet(&mut bwrap)),
         ),
-        ("shannot run --profile minimal".into(), Box::new(move || in_process::quiet(&mut run))),
+        // Between the two: the kernel takes a network namespace apart after its last process.
         ("ls alone".into(), Box::new(move || in_process::quiet(&mut bare))),
+        ("shannot run --profile minimal".into(), Box::new(move || in_process::quiet(&mut run))),
     ])
 }
 
 /// bwrap with what a box of `minimal` has: all namespaces, no capability, the whole tree
-/// read-only, the same devices, its own /proc, a tmpfs on /tmp, the same paths hidden.
+/// read-only, the same devices, its own /proc, three mounts on its entries of a process, a tmpfs on
+/// /tmp, the same paths hidden, the same environment.
 pub(super) fn bwrap(hidden: &[PathBuf], command: &[&str]) -> Command {
     let mut bwrap = Command::new("bwrap");
     bwrap.args(["--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL"]);
     bwrap.args(["--clearenv", "--setenv", "PATH", shannot::policy::profile::BOX_PATH]);
+    bwrap.args(["--setenv", "HOME", "/", "--setenv", "PAGER", "cat"]);
+    for name in shannot::policy::Locale::NAMES {
+        if let Ok(value) = std::env::var(name) {
+            bwrap.args(["--setenv", name, &value]);
+        }
+    }
     bwrap.args(["--ro-bind", "/", "/", "--proc", "/proc"]);
+    for table in ["/proc/self/mountinfo", "/proc/self/mounts", "/proc/self/mountstats"] {
+        bwrap.args(["--ro-bind", table, table]);
+    }
     for device in shannot::policy::plan::HARMLESS_DEVICES {
         bwrap.args(["--dev-bind", device, device]);
     }

@@ -48,7 +48,7 @@ impl Facts {
             kernel: host.kernel.clone(),
             uid: host.uid,
             landlock_abi: host.landlock_abi,
-            log_groups: host.log_groups.clone(),
+            log_groups: host.log_groups(),
             core_handler: core_pattern.filter(|pattern| pattern.starts_with('|')),
             apparmor_restricts_userns: userns.is_some_and(|value| value != "0"),
             most_user_namespaces: most.and_then(|value| value.parse().ok()),

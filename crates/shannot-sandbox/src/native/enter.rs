@@ -102,11 +102,6 @@ fn make_hull(spec: &HullSpec, host_proc: &AtomicI32, report: &Reporter) {
         report.need(Step::Namespaces, sys::unshare(spec.unshared));
     }
     report.need(Step::Session, sys::setsid());
-    if let Some(map) = &spec.user_map {
-        report.need(Step::UserMap, write_file(c"/proc/self/setgroups", b"deny"));
-        report.need(Step::UserMap, write_file(c"/proc/self/uid_map", &map.uid));
-        report.need(Step::UserMap, write_file(c"/proc/self/gid_map", &map.gid));
-    }
     if let Some(pid_max) = &spec.pid_max {
         // This namespace's own, from here on. Refused where /proc/sys is read-only already, as in
         // containers: columns get wider, and that is all.

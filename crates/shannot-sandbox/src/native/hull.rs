@@ -4,7 +4,8 @@
 //! Making namespaces takes as long as looking at the host for what a box shall hold, and needs
 //! nothing of it: a hull is begun first, and both are done side by side.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Write as _};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -14,7 +15,7 @@ use rustix::process::{PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal}
 
 use super::child::{KILL_TIME, StageStatus, readable};
 use super::run::{above_stdio, blocked, pipe};
-use super::spec::{HullShared, HullSpec, MountStep, RunSpec};
+use super::spec::{HullShared, HullSpec, MountStep, RunSpec, UserMap};
 use super::step::Record;
 use super::sys::{self, BoxProcess, Errno, Fd};
 
@@ -46,6 +47,22 @@ pub(super) enum HullError {
     Host(&'static str, io::Error),
     /// The kernel refuses the process or its namespaces.
     Clone(Errno),
+    /// It refuses the user in its namespace.
+    UserMap(io::Error),
+}
+
+impl UserMap {
+    /// Maps the user into the namespace of a child, `user_namespaces(7)`.
+    fn write(&self, pid: i32) -> io::Result<()> {
+        let write = |file: &str, text: &[u8]| {
+            let path = format!("/proc/{pid}/{file}");
+            File::options().write(true).open(path)?.write_all(text)
+        };
+        // Without this, an ordinary user may not map its group.
+        write("setgroups", b"deny")?;
+        write("uid_map", &self.uid)?;
+        write("gid_map", &self.gid)
+    }
 }
 
 impl Hull {
@@ -73,7 +90,7 @@ impl Hull {
         };
         let process = blocked(|| BoxProcess::start(Arc::new(shared))).map_err(HullError::Clone)?;
         keep_apart(&process);
-        Ok(Self {
+        let hull = Self {
             process,
             control: Some(control),
             status,
@@ -81,7 +98,12 @@ impl Hull {
             told: false,
             namespaced: spec.cloned != 0,
             reaped: false,
-        })
+        };
+        // By this process, which has the time: what the other makes first needs no user.
+        if let Some(map) = &spec.user_map {
+            map.write(hull.process.pid).map_err(HullError::UserMap)?;
+        }
+        Ok(hull)
     }
 
     /// The descriptors that a run in this hull needs, beside its own.

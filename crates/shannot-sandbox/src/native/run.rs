@@ -211,6 +211,7 @@ fn hull_failed(tier: shannot_policy::profile::Tier, error: HullError) -> Error {
     match error {
         HullError::Host(what, source) => Error::host(what, source),
         HullError::Clone(errno) => Error::step(tier, Step::Clone, errno, "", ""),
+        HullError::UserMap(source) => Error::Tier { tier, step: "map the user", source },
     }
 }
 

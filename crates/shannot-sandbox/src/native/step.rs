@@ -8,7 +8,6 @@ pub(crate) enum Step {
     Clone,
     Namespaces,
     Session,
-    UserMap,
     ReadOnlyTree,
     Device,
     OwnProc,
@@ -35,11 +34,10 @@ pub(crate) enum Step {
 }
 
 impl Step {
-    const ALL: [Self; 27] = [
+    const ALL: [Self; 26] = [
         Self::Clone,
         Self::Namespaces,
         Self::Session,
-        Self::UserMap,
         Self::ReadOnlyTree,
         Self::Device,
         Self::OwnProc,
@@ -71,7 +69,6 @@ impl Step {
             Self::Clone => "start the box's first process (clone3)",
             Self::Namespaces => "make the box's namespaces (unshare)",
             Self::Session => "start a session (setsid)",
-            Self::UserMap => "map the user into its namespace (/proc/self/uid_map)",
             Self::ReadOnlyTree => "make the mount tree read-only (mount_setattr)",
             Self::Device => "open a harmless device (open_tree, move_mount)",
             Self::OwnProc => "mount the box's own /proc",
