@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 
 use shannot::policy::types::{AbsPath, Timeout};
-use shannot::policy::{Argv, Profile, Request, RequestError, Stages};
+use shannot::policy::{Argv, Cwd, Profile, Request, RequestError, Stages};
 
 use crate::config::Surroundings;
 use crate::error::Error;
@@ -56,10 +56,11 @@ impl Asked {
         Ok(Request {
             profile: profile.name.clone(),
             stages,
-            cwd: match &self.cwd {
-                Some(path) => Some(absolute(path)?),
-                // Where it has no name that the box could enter, `/` serves.
-                None => surroundings.cwd.as_deref().and_then(|cwd| absolute(cwd).ok()),
+            cwd: match (&self.cwd, &surroundings.cwd) {
+                (Some(path), _) => Cwd::In(absolute(path)?),
+                // Where it has no name that a box could enter, `/` serves.
+                (None, Some(own)) => absolute(own).map_or(Cwd::Root, Cwd::InOrRoot),
+                (None, None) => Cwd::Root,
             },
             timeout: self.timeout,
             locale: surroundings.locale.clone(),

@@ -26,5 +26,5 @@ pub use authorize::{Denial, Grant, GrantedStage, authorize};
 pub use plan::Plan;
 pub use profile::Profile;
 pub use request::{
-    Argv, Locale, MOST_ARGV_BYTES, MOST_STAGES, Program, Request, RequestError, Stages,
+    Argv, Cwd, Locale, MOST_ARGV_BYTES, MOST_STAGES, Program, Request, RequestError, Stages,
 };

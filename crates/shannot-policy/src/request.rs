@@ -20,12 +20,44 @@ pub struct Request {
     pub profile: ProfileName,
     /// The commands, joined by pipes in this order.
     pub stages: Stages,
-    /// Where the commands start, if not at `/`.
-    pub cwd: Option<AbsPath>,
+    /// Where the commands start.
+    pub cwd: Cwd,
     /// The caller's wish for a shorter wall-clock limit than the profile's. It never lengthens.
     pub timeout: Option<Timeout>,
     /// The caller's language, time zone and terminal.
     pub locale: Locale,
+}
+
+/// Where commands start.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Cwd {
+    /// At `/`.
+    #[default]
+    Root,
+    /// In this directory, or not at all.
+    In(AbsPath),
+    /// In this directory; at `/` where the box hides it or its user may not enter it.
+    InOrRoot(AbsPath),
+}
+
+impl Cwd {
+    /// The directory, which may be `/`.
+    pub fn path(&self) -> AbsPath {
+        match self {
+            Self::Root => AbsPath::root(),
+            Self::In(path) | Self::InOrRoot(path) => path.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Cwd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Root => f.write_str("/"),
+            Self::In(path) => path.fmt(f),
+            Self::InOrRoot(path) => write!(f, "{path}, or / where the box cannot enter it"),
+        }
+    }
 }
 
 /// One to [`MOST_STAGES`] command lines.

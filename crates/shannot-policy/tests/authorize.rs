@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use shannot_policy::profile::Examples;
 use shannot_policy::{
-    Argv, Denial, Grant, Locale, MOST_STAGES, Profile, Program, Request, RequestError, Stages,
+    Argv, Cwd, Denial, Grant, Locale, MOST_STAGES, Profile, Program, Request, RequestError, Stages,
     authorize,
 };
 
@@ -20,7 +20,7 @@ fn ask_as(name: &str, profile: &Arc<Profile>, lines: &[&str]) -> Result<Grant, D
     let request = Request {
         profile: name.parse().unwrap(),
         stages: Stages::new(stages).unwrap(),
-        cwd: None,
+        cwd: Cwd::Root,
         timeout: None,
         locale: Locale::default(),
     };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use shannot_policy::profile::{
     CommandPattern, Converted, Examples, Network, Processes, ProfileError,
 };
-use shannot_policy::{Argv, Locale, Profile, Request, Stages, authorize};
+use shannot_policy::{Argv, Cwd, Locale, Profile, Request, Stages, authorize};
 
 fn convert(fields: &str) -> Result<Converted, ProfileError> {
     Profile::parse_legacy(&format!("{{\"name\": \"old\", {fields}}}"), "old.json")
@@ -164,7 +164,7 @@ fn globs_match_the_program_as_it_was_given() {
         let request = Request {
             profile: "old".parse().unwrap(),
             stages: Stages::new(vec![Argv::from_words([program]).unwrap()]).unwrap(),
-            cwd: None,
+            cwd: Cwd::Root,
             timeout: None,
             locale: Locale::default(),
         };

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use shannot_policy::profile::Examples;
-use shannot_policy::{Argv, Locale, Profile, Request, Stages, authorize};
+use shannot_policy::{Argv, Cwd, Locale, Profile, Request, Stages, authorize};
 
 const WORDS: &[&str] = &[
     "-x", "-v", "-f", "-u", "-w", "-uv", "-vx", "-fv", "-uxv", "-u-", "-", "--", "--long", "--lo",
@@ -93,7 +93,7 @@ fn passes(profile: &Arc<Profile>, words: &[&str]) -> bool {
     let request = Request {
         profile: "t".parse().unwrap(),
         stages: Stages::new(vec![argv]).unwrap(),
-        cwd: None,
+        cwd: Cwd::Root,
         timeout: None,
         locale: Locale::default(),
     };

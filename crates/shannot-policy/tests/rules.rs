@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use shannot_policy::profile::{Examples, ProfileError};
 use shannot_policy::types::ProfileName;
-use shannot_policy::{Argv, Denial, Locale, Profile, Request, Stages, authorize};
+use shannot_policy::{Argv, Cwd, Denial, Locale, Profile, Request, Stages, authorize};
 
 fn parse(commands: &str) -> Result<Profile, ProfileError> {
     let text = format!("version = 1\nname = \"t\"\n{commands}");
@@ -18,7 +18,7 @@ fn ask<W: Into<Vec<u8>>>(profile: &Profile, words: Vec<W>) -> Result<(), Denial>
     let request = Request {
         profile: "t".parse().unwrap(),
         stages: Stages::new(vec![Argv::from_words(words).unwrap()]).unwrap(),
-        cwd: None,
+        cwd: Cwd::Root,
         timeout: None,
         locale: Locale::default(),
     };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use shannot_policy::profile::{Examples, Prefer, ProfileError, Stated, Tier, tighten};
 use shannot_policy::types::ByteSize;
-use shannot_policy::{Argv, Locale, Profile, Request, Stages, authorize};
+use shannot_policy::{Argv, Cwd, Locale, Profile, Request, Stages, authorize};
 
 const BASE: &str = r#"
 version = 1
@@ -57,7 +57,7 @@ fn allows(profile: &Profile, line: &str) -> bool {
     let request = Request {
         profile: "d".parse().unwrap(),
         stages: Stages::new(vec![Argv::from_words(shlex::split(line).unwrap()).unwrap()]).unwrap(),
-        cwd: None,
+        cwd: Cwd::Root,
         timeout: None,
         locale: Locale::default(),
     };

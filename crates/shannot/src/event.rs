@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use shannot_policy::types::AbsPath;
 use shannot_sandbox::Enforcement;
 
 /// One thing that happened. Output comes in order within each stream; [`Event::Ended`] is last.
@@ -23,6 +24,8 @@ pub struct Outcome {
     pub end: End,
     /// How each stage ended; `None` for one that the run's end took with it.
     pub stages: Vec<Option<StageEnd>>,
+    /// Where the commands started; `None` when they never did.
+    pub cwd: Option<AbsPath>,
     /// The limits that were reached.
     pub limits_hit: Vec<Limit>,
     /// Bytes of standard output that the commands wrote and the run passed on.
@@ -44,6 +47,7 @@ impl Outcome {
         Self {
             end: End::Failed(failure),
             stages: Vec::new(),
+            cwd: None,
             limits_hit: Vec::new(),
             stdout_bytes: 0,
             stderr_bytes: 0,

@@ -6,7 +6,7 @@
 //!
 //! ```no_run
 //! use std::sync::Arc;
-//! use shannot::policy::{Argv, Locale, Profile, Request, Stages, profile::Examples};
+//! use shannot::policy::{Argv, Cwd, Locale, Profile, Request, Stages, profile::Examples};
 //! use shannot::{Gate, Io, LocalExecutor};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -21,7 +21,7 @@
 //! let request = Request {
 //!     profile: "disks".parse()?,
 //!     stages: Stages::new(vec![Argv::from_words(["df", "-h"])?])?,
-//!     cwd: None,
+//!     cwd: Cwd::Root,
 //!     timeout: None,
 //!     locale: Locale::default(),
 //! };

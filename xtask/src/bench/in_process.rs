@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use shannot::policy::profile::{Examples, Network, Processes, Profile, Tier};
-use shannot::policy::{Argv, Locale, Plan, Request, Stages, authorize};
+use shannot::policy::{Argv, Cwd, Locale, Plan, Request, Stages, authorize};
 use shannot::sandbox::{Child, Host, Prepared, Stdio, prepare};
 
 use super::{Row, program};
@@ -84,7 +84,7 @@ fn plan(tier: Tier, host: &Host, change: fn(&mut Profile)) -> Result<Plan, Strin
     let request = Request {
         profile: profile.name.clone(),
         stages: Stages::new(vec![argv]).map_err(|e| e.to_string())?,
-        cwd: None,
+        cwd: Cwd::Root,
         timeout: None,
         locale: Locale::default(),
     };

@@ -30,45 +30,56 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
     }
     setup::packages(&["bubblewrap", "coreutils", "util-linux"])?;
     setup::user()?;
-    let shannot = build()?;
-    tables(rounds, &shannot)?;
+    let shared = Shared::new()?;
+    let shannot = shared.build("shannot-cli", "shannot", "-Ctarget-feature=+crt-static")?;
+    // This one is not optimized, and embeds the library that is measured.
+    let xtask = shared.build("xtask", "xtask", "")?;
+    let measure = |command: &mut Command| {
+        setup::run(command.args(["bench", &rounds.to_string()]).arg(&shannot).current_dir("/"))
+    };
+    measure(&mut Command::new(&xtask))?;
     if rustix::process::geteuid().is_root() {
-        as_user(rounds, &shannot)?;
+        let mut again = Command::new("setpriv");
+        again.args(["--reuid", setup::USER, "--regid", setup::USER, "--init-groups", "--"]);
+        again.arg(&xtask).env("HOME", format!("/home/{}", setup::USER));
+        measure(&mut again)?;
     }
     Ok(())
 }
 
-/// The static release program, where every user can run it.
-fn build() -> Result<PathBuf, String> {
-    const TARGET: &str = "x86_64-unknown-linux-gnu";
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--quiet", "--release", "--package", "shannot-cli", "--target", TARGET]);
-    setup::run(cargo.env("RUSTFLAGS", "-Ctarget-feature=+crt-static"))?;
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-    share(&target.join(TARGET).join("release/shannot"), "shannot")
+/// A directory from which every user can run programs; removed with the value.
+struct Shared(PathBuf);
+
+impl Shared {
+    fn new() -> Result<Self, String> {
+        let dir = std::env::temp_dir().join(format!("shannot-bench-{}", std::process::id()));
+        let shared = Self(dir);
+        fs::create_dir_all(&shared.0)
+            .and_then(|()| fs::set_permissions(&shared.0, fs::Permissions::from_mode(0o755)))
+            .map_err(|e| format!("cannot make `{}`: {e}", shared.0.display()))?;
+        Ok(shared)
+    }
+
+    /// Builds a program for release, and copies it here.
+    fn build(&self, package: &str, program: &str, rustflags: &str) -> Result<PathBuf, String> {
+        const TARGET: &str = "x86_64-unknown-linux-gnu";
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo.args(["build", "--quiet", "--release", "--package", package, "--target", TARGET]);
+        setup::run(cargo.env("RUSTFLAGS", rustflags))?;
+        let target =
+            std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
+        let (built, copy) =
+            (target.join(TARGET).join("release").join(program), self.0.join(program));
+        fs::copy(&built, &copy).map_err(|e| format!("cannot copy `{}`: {e}", built.display()))?;
+        Ok(copy)
+    }
 }
 
-/// Copies a program to where every user can run it.
-fn share(program: &Path, name: &str) -> Result<PathBuf, String> {
-    let dir = std::env::temp_dir().join(format!("shannot-bench-{}", std::process::id()));
-    let copy = dir.join(name);
-    let copied = fs::create_dir_all(&dir)
-        .and_then(|()| fs::set_permissions(&dir, fs::Permissions::from_mode(0o755)))
-        .and_then(|()| fs::copy(program, &copy));
-    copied.map_err(|e| format!("cannot copy `{}`: {e}", program.display()))?;
-    Ok(copy)
-}
-
-/// The same tables again, by this program, as the ordinary user.
-fn as_user(rounds: usize, shannot: &Path) -> Result<(), String> {
-    let own = std::env::current_exe().map_err(|e| e.to_string())?;
-    let own = share(&own, "xtask")?;
-    let mut again = Command::new("setpriv");
-    again.args(["--reuid", setup::USER, "--regid", setup::USER, "--init-groups", "--"]);
-    again.arg(own).args(["bench", &rounds.to_string()]).arg(shannot);
-    again.current_dir("/").env("HOME", format!("/home/{}", setup::USER));
-    setup::run(&mut again)
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // Nothing is left to do when it has gone already.
+        let _ = fs::remove_dir_all(&self.0);
+    }
 }
 
 fn tables(rounds: usize, shannot: &Path) -> Result<(), String> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use shannot::LocalExecutor;
 use shannot::policy::profile::{Examples, Tier};
-use shannot::policy::{Argv, Grant, Locale, Profile, Request, Stages, authorize};
+use shannot::policy::{Argv, Cwd, Grant, Locale, Profile, Request, Stages, authorize};
 
 use crate::args::Global;
 use crate::config::Surroundings;
@@ -110,7 +110,7 @@ fn grant_for_nothing(profile: &Profile) -> Result<Grant, Error> {
     let request = Request {
         profile: profile.name.clone(),
         stages: Stages::new(vec![Argv::from_words(["true"])?])?,
-        cwd: None,
+        cwd: Cwd::Root,
         timeout: None,
         locale: Locale::default(),
     };

@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use shannot::policy::types::{ByteSize, Timeout};
 use shannot::policy::{Profile, Request};
-use shannot::sandbox::Error as StartError;
-use shannot::{End, Executor, Failure, Gate, Input, Io, LocalExecutor, Outcome, Output};
+use shannot::{Executor, Gate, Input, Io, LocalExecutor, Outcome, Output};
 
 use crate::args::{Global, Run as Args};
 use crate::config::Surroundings;
@@ -81,7 +80,7 @@ enum Stdin {
 }
 
 /// Where output goes.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Wanted {
     /// Into one object.
     Held,
@@ -134,13 +133,14 @@ fn perform(
 fn run_with(
     executor: &Arc<LocalExecutor>,
     profile: Arc<Profile>,
-    mut request: Request,
+    request: Request,
     wishes: &Wishes,
     about: &mut About,
 ) -> Result<Done, Error> {
     let limits = profile.limits;
     let wall = request.timeout.map_or(limits.wall, |time| time.min(limits.wall));
-    about.cwd = request.cwd.as_ref().map(ToString::to_string);
+    let asked = request.cwd.path();
+    about.cwd = Some(asked.to_string());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -148,30 +148,26 @@ fn run_with(
     runtime.block_on(async {
         let mut signals = Signals::listen()?;
         let gate = Gate::new([profile], Arc::clone(executor) as Arc<dyn Executor>);
-        let mut attended = start(&gate, &request, wishes, limits.output, &mut signals).await?;
-        if wishes.asked.cwd.is_none() && request.cwd.is_some() && cannot_enter(&attended.outcome) {
-            // Nothing has been executed and nothing read.
-            if rustix::termios::isatty(rustix::stdio::stderr()) {
-                human::complain("the box cannot enter this directory; starting in `/`");
-            }
-            request.cwd = None;
-            about.cwd = None;
-            attended = start(&gate, &request, wishes, limits.output, &mut signals).await?;
-        }
-        about.cwd.get_or_insert_with(|| "/".to_owned());
+        let attended = start(&gate, request, wishes, limits.output, &mut signals).await?;
         let Attended { outcome, held, passed_on } = attended;
+        if let Some(cwd) = &outcome.cwd
+            && *cwd != asked
+        {
+            about.cwd = Some(cwd.to_string());
+            if wishes.output != Wanted::Held && rustix::termios::isatty(rustix::stdio::stderr()) {
+                human::complain(&format!(
+                    "started in `{cwd}`: the box cannot enter this directory"
+                ));
+            }
+        }
         Ok(Done { outcome, held, passed_on, wall })
     })
-}
-
-fn cannot_enter(outcome: &Outcome) -> bool {
-    matches!(&outcome.end, End::Failed(Failure::Start(StartError::Cwd { .. })))
 }
 
 /// Starts a request and sees it to its end.
 async fn start(
     gate: &Gate,
-    request: &Request,
+    request: Request,
     wishes: &Wishes,
     limit: ByteSize,
     signals: &mut Signals,
@@ -192,7 +188,7 @@ async fn start(
             (Output::Fds { stdout, stderr }, out.into_iter().chain(err).collect())
         }
     };
-    let run = gate.run(request.clone(), Io { stdin, output })?;
+    let run = gate.run(request, Io { stdin, output })?;
     attend(run, signals, screens, limit).await
 }
 

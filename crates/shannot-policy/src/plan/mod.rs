@@ -7,7 +7,7 @@
 
 use crate::authorize::Grant;
 use crate::profile::{Command, Limits, PathPattern, Paths, Profile, Tier};
-use crate::request::{Argv, Program};
+use crate::request::{Argv, Cwd, Program};
 use crate::types::{AbsPath, Arg, ByteSize, Timeout};
 
 pub mod differences;
@@ -63,7 +63,7 @@ pub struct Plan {
     /// The whole environment.
     pub env: Vec<(String, String)>,
     /// Where the commands start.
-    pub cwd: AbsPath,
+    pub cwd: Cwd,
     /// The wall-clock limit of this run: the shorter of the profile's and the caller's wish.
     pub wall: Timeout,
     /// The other limits.
@@ -191,16 +191,11 @@ impl Plan {
                 .map(|s| stage(profile, s.argv(), s.command(), host))
                 .collect(),
             env: environment(profile, request.locale.iter()),
-            cwd: request.cwd.clone().unwrap_or_else(root),
+            cwd: request.cwd.clone(),
             wall,
             limits: profile.limits,
         }
     }
-}
-
-fn root() -> AbsPath {
-    #[expect(clippy::expect_used, reason = "a constant")]
-    AbsPath::new("/").expect("`/` is an absolute path")
 }
 
 /// Paths of this file's constants, which are all absolute and normal.
@@ -236,7 +231,7 @@ fn landlock(profile: &Profile, tier: Tier, host: &HostFacts) -> Landlock {
     let whole = profile.paths.read.iter().any(|p| p.as_bytes() == b"/");
     let trees = || {
         if whole {
-            return vec![root()];
+            return vec![AbsPath::root()];
         }
         let mut trees = constant_paths(ESSENTIAL_READS);
         trees.extend(constant_paths(&HARMLESS_DEVICES));

@@ -1,6 +1,8 @@
 //! The kernel's types that the bare calls of [`super::sys`] take and give.
 
 use std::ffi::c_int;
+use std::mem::MaybeUninit;
+use std::sync::atomic::AtomicI32;
 
 /// An error number as the kernel returned it, `errno(3)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,3 +64,14 @@ pub(crate) const NO_CLONE_ARGS: libc::clone_args = libc::clone_args {
 pub(crate) const CLONE_CLEAR_SIGHAND: u64 = 1 << 32;
 /// Linux 5.7.
 pub(crate) const CLONE_INTO_CGROUP: u64 = 1 << 33;
+
+/// Memory for a child to run on.
+pub(crate) type Stack = Box<[MaybeUninit<u128>]>;
+
+/// 96 KiB, less than what malloc maps by itself: the stack of the box's first process with, inside
+/// it, that of the commands it starts.
+pub(crate) const BOX_STACK: usize = 6144;
+
+/// Where the kernel writes the first process's id, as the parent's pid namespace counts, before
+/// that process runs (`CLONE_PARENT_SETTID`). Zero until then.
+pub(crate) type ChildPid = AtomicI32;

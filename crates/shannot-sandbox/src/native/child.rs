@@ -36,6 +36,7 @@ pub struct Child {
     pub(super) kind: Kind,
     pub(super) statuses: Vec<Option<StageStatus>>,
     pub(super) group: Option<MemoryGroup>,
+    pub(super) in_root: bool,
 }
 
 /// Whose children the commands are.
@@ -99,6 +100,11 @@ impl Child {
     /// How each stage ended; `None` for one that was ended with the box before it could tell.
     pub fn statuses(&self) -> &[Option<StageStatus>] {
         &self.statuses
+    }
+
+    /// Whether the commands started at `/` because they could not enter the plan's directory.
+    pub fn started_in_root(&self) -> bool {
+        self.in_root
     }
 
     /// Passes a signal to every command that still runs.

@@ -155,7 +155,12 @@ pub(super) extern "C" fn stage_main(call: &StageCall) -> ! {
         set_bounds(bounds, &report);
     }
     take_identity(&prepared.identity, call.init_pid, &report);
-    report.need(Step::Cwd, sys::chdir(&prepared.cwd));
+    let mut entered = sys::chdir(&prepared.cwd);
+    if entered.is_err() && prepared.cwd_or_root {
+        run.in_root.store(true, Ordering::Release);
+        entered = sys::chdir(c"/");
+    }
+    report.need(Step::Cwd, entered);
     report.need(Step::NoNewPrivs, sys::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0));
     report.need(Step::Landlock, sys::landlock_restrict_self(run.ruleset));
     if let Some(ruleset) = &stage.exec_ruleset {

@@ -17,7 +17,7 @@ use super::child::{KILL_TIME, StageStatus, readable};
 use super::run::{above_stdio, blocked, pipe};
 use super::spec::{HullShared, HullSpec, MountStep, RunSpec, UserMap};
 use super::step::Record;
-use super::sys::{self, BoxProcess, Errno, Fd};
+use super::sys::{self, BoxProcess, Cpus, Errno, Fd};
 
 /// How long the steps into the box may take. They are system calls on local state; one that
 /// blocks (a mount point on a dead server) must not hold the caller.
@@ -27,6 +27,7 @@ const SETUP_TIME: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct Hull {
     process: BoxProcess,
+    shared: Arc<HullShared>,
     /// Its end ends the box. `None` once that is asked for.
     control: Option<OwnedFd>,
     status: OwnedFd,
@@ -77,21 +78,23 @@ impl Hull {
         let own = pidfd_open(getpid(), PidfdFlags::empty()).map_err(io::Error::from);
         let own = own.and_then(above_stdio);
         let own = own.map_err(|e| HullError::Host("open a descriptor for this process", e))?;
-        let shared = HullShared {
+        let shared = Arc::new(HullShared {
             spec: Arc::clone(spec),
             init_pid: AtomicI32::new(0),
             status: status_write.as_raw_fd(),
             control: control_read.as_raw_fd(),
             supervisor: own.as_raw_fd(),
-            cpus: sys::cpus().ok(),
+            cpus: cpus(),
             host_proc: AtomicI32::new(-1),
             places: OnceLock::new(),
             run: OnceLock::new(),
-        };
-        let process = blocked(|| BoxProcess::start(Arc::new(shared))).map_err(HullError::Clone)?;
-        keep_apart(&process);
+        });
+        let process = blocked(|| BoxProcess::start(Arc::clone(&shared)));
+        let process = process.map_err(HullError::Clone)?;
+        keep_apart(process.pid, shared.cpus);
         let hull = Self {
             process,
+            shared,
             control: Some(control),
             status,
             taken: vec![control_read, status_write, own],
@@ -108,19 +111,18 @@ impl Hull {
 
     /// The descriptors that a run in this hull needs, beside its own.
     pub(super) fn descriptors(&self) -> Vec<Fd> {
-        let shared = self.process.hull();
-        shared.into_iter().flat_map(|hull| [hull.status, hull.control]).collect()
+        vec![self.shared.status, self.shared.control]
     }
 
     /// Where a run in this hull reports to.
     pub(super) fn status(&self) -> Fd {
-        self.process.hull().map_or(-1, |hull| hull.status)
+        self.shared.status
     }
 
     /// Tells the process the mounts that depend on the host. Only the first time counts.
     pub(super) fn tell_places(&self, places: &Arc<[MountStep]>) {
-        if let (Some(hull), Some(control)) = (self.process.hull(), &self.control)
-            && hull.places.set(Arc::clone(places)).is_ok()
+        if let Some(control) = &self.control
+            && self.shared.places.set(Arc::clone(places)).is_ok()
         {
             // This process holds the other end too.
             let _ = rustix::io::write(control, &[0]);
@@ -128,11 +130,11 @@ impl Hull {
     }
 
     /// Tells the process the rest, and waits until every command is executed or a step has failed.
-    pub(super) fn enter(&mut self, run: RunSpec) -> io::Result<Record> {
+    pub(super) fn enter(&mut self, run: &Arc<RunSpec>) -> io::Result<Record> {
         self.tell_places(&run.prepared.places);
-        if let (Some(hull), Some(control)) = (self.process.hull(), &self.control) {
-            // Empty: this is the one place that fills it, and takes what it needs to.
-            let _ = hull.run.set(Arc::new(run));
+        if let Some(control) = &self.control
+            && self.shared.run.set(Arc::clone(run)).is_ok()
+        {
             rustix::io::write(control, &[0])?;
         }
         // This process holds the other end too, so that the pipe does not tell of a first process
@@ -150,9 +152,9 @@ impl Hull {
     /// Closes what the process has in a table of its own by now, or will never need.
     fn close_taken(&mut self) {
         self.taken.clear();
-        let host_proc = self.process.hull().map(|hull| hull.host_proc.swap(-1, Ordering::AcqRel));
-        if let Some(fd) = host_proc.filter(|fd| *fd >= 0) {
-            sys::close(fd);
+        let host_proc = self.shared.host_proc.swap(-1, Ordering::AcqRel);
+        if host_proc >= 0 {
+            sys::close(host_proc);
         }
     }
 
@@ -225,7 +227,7 @@ impl Hull {
 
     /// Whether it has not been told the rest.
     fn waits(&self) -> bool {
-        self.process.hull().is_some_and(|hull| hull.run.get().is_none())
+        self.shared.run.get().is_none()
     }
 
     /// Waits until the process has ended, but not for ever.
@@ -236,17 +238,28 @@ impl Hull {
     }
 }
 
-/// Moves the process from this CPU to another. Most kernels start it there anyway; where they do
-/// not (a hypervisor's guest that packs its tasks), it would wait until this process rests, and
-/// nothing be done side by side.
-fn keep_apart(process: &BoxProcess) {
-    let Some(mut others) = process.hull().and_then(|hull| hull.cpus) else { return };
+/// The CPUs of this thread.
+fn cpus() -> Option<Cpus> {
+    let set = rustix::thread::sched_getaffinity(None).ok()?;
+    let mut cpus = Cpus::default();
+    for (bits, at) in cpus.iter_mut().zip((0..).step_by(64)) {
+        let bit = |n: usize| u64::from(set.is_set(at + n)) << n;
+        *bits = (0..64).map(bit).fold(0, |all, bit| all | bit);
+    }
+    Some(cpus)
+}
+
+/// Moves a process from this CPU to another. Most kernels start it there anyway; where they do not
+/// (a hypervisor's guest that packs its tasks), it would wait until this process rests, and nothing
+/// be done side by side.
+fn keep_apart(pid: i32, cpus: Option<Cpus>) {
+    let Some(mut others) = cpus else { return };
     let here = rustix::thread::sched_getcpu();
     if let Some(bits) = others.get_mut(here / 64) {
         *bits &= !(1 << (here % 64));
     }
     // Refused where there is no other: then it waits.
-    let _ = sys::set_cpus(process.pid, &others);
+    let _ = sys::set_cpus(pid, &others);
 }
 
 impl Drop for Hull {

@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::process::{Resource, getrlimit};
-use shannot_policy::Plan;
 use shannot_policy::plan::seccomp::{Exec, Filter};
 use shannot_policy::plan::{HARMLESS_DEVICES, Identity, Mount, Namespace, Outline, Reads};
 use shannot_policy::profile::{Processes, Tier};
 use shannot_policy::types::AbsPath;
+use shannot_policy::{Cwd, Plan};
 
 use super::cgroup::MemoryParent;
 use super::error::Error;
@@ -151,7 +151,8 @@ pub(super) fn fit(
             .then(|| landlock::domain(abi))
             .transpose()?,
         identity: identity(plan),
-        cwd: c_abs(&plan.cwd),
+        cwd: c_abs(&plan.cwd.path()),
+        cwd_or_root: matches!(plan.cwd, Cwd::InOrRoot(_)),
         rlimits: rlimits(plan, memory.is_none()),
         env: StringArray::new(
             plan.env.iter().filter_map(|(n, v)| CString::new(format!("{n}={v}")).ok()).collect(),

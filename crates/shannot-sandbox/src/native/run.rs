@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use shannot_policy::Plan;
@@ -119,25 +120,27 @@ impl Prepared {
                 ruleset: ruleset.as_raw_fd(),
                 cgroup: group.as_ref().map(MemoryGroup::join),
                 stage_io: pipes.stage_io(),
+                in_root: AtomicBool::new(false),
                 keep: more,
             };
             run.keep_descriptors();
             run
         };
-        let kind = match hull {
+        let (kind, in_root) = match hull {
             Some(hull) => {
-                let run = run(hull.status(), hull.descriptors());
-                self.start_box(hull, run)
+                let run = Arc::new(run(hull.status(), hull.descriptors()));
+                (self.start_box(hull, &run)?, run.in_root.load(Ordering::Acquire))
             }
             None => {
                 let (status, write) = pipe().map_err(|e| Error::host("make a pipe", e))?;
-                self.start_direct(&run(write.as_raw_fd(), Vec::new()), &status)
+                let run = run(write.as_raw_fd(), Vec::new());
+                (self.start_direct(&run, &status)?, run.in_root.load(Ordering::Acquire))
             }
-        }?;
-        Ok(Child { kind, statuses: vec![None; self.spec.stages.len()], group })
+        };
+        Ok(Child { kind, statuses: vec![None; self.spec.stages.len()], group, in_root })
     }
 
-    fn start_box(&self, mut hull: Hull, run: RunSpec) -> Result<Kind, Error> {
+    fn start_box(&self, mut hull: Hull, run: &Arc<RunSpec>) -> Result<Kind, Error> {
         let dumpable = rustix::process::dumpable_behavior();
         let answer = hull.enter(run);
         // Taking another uid marks the memory as not dumpable, and this process shares it until

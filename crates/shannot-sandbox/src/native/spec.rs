@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, CString};
 use std::os::fd::OwnedFd;
-use std::sync::atomic::AtomicI32;
+use std::sync::atomic::{AtomicBool, AtomicI32};
 use std::sync::{Arc, OnceLock};
 
 use super::cgroup::Join;
@@ -55,6 +55,8 @@ pub(crate) struct BoxSpec {
     pub(crate) init_domain: Option<OwnedFd>,
     pub(crate) identity: IdentitySpec,
     pub(crate) cwd: CString,
+    /// Whether `/` serves where that cannot be entered.
+    pub(crate) cwd_or_root: bool,
     pub(crate) rlimits: Vec<Rlimit>,
     pub(crate) env: StringArray,
     pub(crate) stages: Vec<StageSpec>,
@@ -170,6 +172,8 @@ pub(crate) struct RunSpec {
     pub(crate) cgroup: Option<Join>,
     /// Standard input, output and error of each stage.
     pub(crate) stage_io: Vec<StageIo>,
+    /// Set by a command that starts at `/` because it cannot enter the directory asked for.
+    pub(crate) in_root: AtomicBool,
     /// Every descriptor that the box needs, in ascending order: all others are closed in it.
     pub(crate) keep: Vec<Fd>,
 }

@@ -16,8 +16,8 @@ use core::ptr;
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::sync::Arc;
 
-use super::abi::{CLONE_CLEAR_SIGHAND, CLONE_INTO_CGROUP, NO_CLONE_ARGS};
-pub(crate) use super::abi::{Cpus, Errno, Fd, Reaped, RulesetAttr, SignalMask, Sys};
+use super::abi::{BOX_STACK, CLONE_CLEAR_SIGHAND, CLONE_INTO_CGROUP, NO_CLONE_ARGS, Stack};
+pub(crate) use super::abi::{ChildPid, Cpus, Errno, Fd, Reaped, RulesetAttr, SignalMask, Sys};
 use super::cgroup::Join;
 use super::enter::{StageCall, box_main, stage_main};
 use super::spec::HullShared;
@@ -227,14 +227,6 @@ pub(crate) fn exit(code: c_int) -> ! {
 /// Leaves what `flags` name, such as namespaces, for new ones of this process's own, `unshare(2)`.
 pub(crate) fn unshare(flags: u64) -> Sys {
     numbers!(libc::SYS_unshare, flags).map(drop)
-}
-
-/// The CPUs that this task may run on, `sched_getaffinity(2)`.
-pub(crate) fn cpus() -> Sys<Cpus> {
-    let mut cpus = Cpus::default();
-    let a = [0, size_of::<Cpus>().cast_signed(), cpus.as_mut_ptr() as isize, 0, 0, 0];
-    // SAFETY: the kernel writes at most the stated size to a local.
-    result(unsafe { call6(libc::SYS_sched_getaffinity, a) }).map(|_| cpus)
 }
 
 /// Lets a task, this one for 0, run on these CPUs only, `sched_setaffinity(2)`.
@@ -455,16 +447,6 @@ pub(crate) fn exec(fd: Fd, argv: &StringArray, env: &StringArray, ticket: u64) -
     }
 }
 
-/// Memory for a child to run on.
-type Stack = Box<[MaybeUninit<u128>]>;
-
-/// 96 KiB, less than what malloc maps by itself: the stack of [`box_main`] with, inside it, that of the commands it starts.
-const BOX_STACK: usize = 6144;
-
-/// Where the kernel writes the first process's id, as the parent's pid namespace counts, before
-/// that process runs (`CLONE_PARENT_SETTID`). Zero until then.
-pub(crate) type ChildPid = core::sync::atomic::AtomicI32;
-
 /// The first process of a box, running on memory of this one.
 #[derive(Debug)]
 pub(crate) struct BoxProcess {
@@ -504,11 +486,6 @@ impl BoxProcess {
         let (pid, pidfd) = cloned?;
         let pidfd = pidfd.ok_or(Errno(libc::EBADF))?;
         Ok(Self { pid, pidfd, memory: Some((hull, stack)) })
-    }
-
-    /// What the process shares with this one, while it has not been reaped.
-    pub(crate) fn hull(&self) -> Option<&HullShared> {
-        self.memory.as_ref().map(|(hull, _)| &**hull)
     }
 
     /// Reaps the process if it has ended, and frees what it ran on.

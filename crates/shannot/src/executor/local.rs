@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
 use shannot_policy::plan::{HostFacts, Outline};
 use shannot_policy::profile::{Prefer, Profile, Tier, View};
+use shannot_policy::types::AbsPath;
 use shannot_policy::{Grant, Plan};
 use shannot_sandbox::{
     Begun, Child, Enforcement, Error, Host, Prepared, StageStatus, Stdio, begin, prepare,
@@ -169,6 +170,7 @@ impl Executor for LocalExecutor {
 /// A box that runs, and our ends of its pipes.
 struct Started {
     child: Child,
+    cwd: AbsPath,
     enforcement: Enforcement,
     wall: Duration,
     cpu: Duration,
@@ -218,8 +220,10 @@ fn start_in(
         memory: (!child.memory_is_bounded()).then_some(plan.limits.memory.0),
         tasks: (tier == Tier::L).then_some(plan.limits.processes),
     };
+    let cwd = if child.started_in_root() { AbsPath::root() } else { plan.cwd.path() };
     Ok(Started {
         child,
+        cwd,
         enforcement,
         wall: plan.wall.as_duration(),
         cpu: plan.limits.cpu.as_duration(),
@@ -267,7 +271,7 @@ async fn attend(
     mut orders: mpsc::UnboundedReceiver<Order>,
     since: Instant,
 ) -> Result<Outcome, Failure> {
-    let Started { child, enforcement, wall, cpu, watch, stdin, stdout, stderr } = started;
+    let Started { child, cwd, enforcement, wall, cpu, watch, stdin, stdout, stderr } = started;
     let counts = [Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0))];
     let feed = feed(io.stdin, stdin)?;
     let [out, err] = drain(io.output, stdout, stderr, events, &counts)?;
@@ -292,6 +296,7 @@ async fn attend(
     // One that was aborted has nothing more to say.
     let lost = passed.into_iter().flatten().find_map(Result::err);
     let mut outcome = watched.outcome(enforcement, lingering, since.elapsed(), &counts);
+    outcome.cwd = Some(cwd);
     if let Some(source) = lost {
         outcome.end = End::Failed(Failure::Internal { what: "pass the output on", source });
     }
@@ -469,6 +474,7 @@ impl Watched {
         Outcome {
             end,
             stages,
+            cwd: None,
             limits_hit,
             stdout_bytes,
             stderr_bytes,
