@@ -6,10 +6,10 @@
 //! write a [`Record`] and end. Nothing is retried and nothing is left out: a box that starts is
 //! the whole box.
 //!
-//! Order, for the box: namespaces, session, user map, bounds, the read-only tree; then what the
-//! host was looked at for: descriptors, the other mounts. For each stage: the host's mount table,
-//! the program, identity and capabilities, `no_new_privs`, Landlock, limits, descriptors, signals,
-//! seccomp, `execveat`. Each step needs something that a later one takes away.
+//! Order, for the box: session, the read-only tree, bounds, namespaces; then what the host was
+//! looked at for: hidden paths and scratch, descriptors, the host's mount table. For each stage:
+//! that table, the program, identity and capabilities, `no_new_privs`, Landlock, limits,
+//! descriptors, signals, seccomp, `execveat`. Each step needs something that a later one takes away.
 
 use std::ffi::CStr;
 use std::os::fd::AsRawFd;
@@ -95,20 +95,22 @@ pub(super) extern "C" fn box_main(hull: &HullShared) -> ! {
     init::run(hull, run, &tables, &report)
 }
 
-/// Namespaces, session, user map, the read-only tree. Whatever is opened here is closed again: the
-/// table of descriptors is the parent's.
+/// The session, the read-only tree, what no process of the box can ever have, and last the
+/// namespaces that take long. Whatever is opened here is closed again: the table of descriptors is
+/// the parent's.
 fn make_hull(spec: &HullSpec, host_proc: &AtomicI32, report: &Reporter) {
-    if spec.unshared != 0 {
-        report.need(Step::Namespaces, sys::unshare(spec.unshared));
-    }
     report.need(Step::Session, sys::setsid());
     if let Some(pid_max) = &spec.pid_max {
         // This namespace's own, from here on. Refused where /proc/sys is read-only already, as in
         // containers: columns get wider, and that is all.
         let _ = write_file(c"/proc/sys/kernel/pid_max", pid_max);
     }
-    set_bounds(&spec.bounds, report);
+    // Until the tree is private, what is mounted on the host is mounted here too.
     tree::make(&spec.mounts, host_proc, report);
+    set_bounds(&spec.bounds, report);
+    if spec.unshared != 0 {
+        report.need(Step::Namespaces, sys::unshare(spec.unshared));
+    }
 }
 
 /// Waits until the parent has put something into `slot`, which it tells by a byte. Ends this

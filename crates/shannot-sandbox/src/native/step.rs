@@ -6,11 +6,11 @@
 #[repr(u8)]
 pub(crate) enum Step {
     Clone,
-    Namespaces,
     Session,
     ReadOnlyTree,
     Device,
     OwnProc,
+    Namespaces,
     Hide,
     Scratch,
     LandlockRule,
@@ -36,11 +36,11 @@ pub(crate) enum Step {
 impl Step {
     const ALL: [Self; 26] = [
         Self::Clone,
-        Self::Namespaces,
         Self::Session,
         Self::ReadOnlyTree,
         Self::Device,
         Self::OwnProc,
+        Self::Namespaces,
         Self::Hide,
         Self::Scratch,
         Self::LandlockRule,
