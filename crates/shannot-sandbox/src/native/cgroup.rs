@@ -142,9 +142,13 @@ impl MemoryGroup {
     /// Removes the group, if nothing is in it any more; dropping it tries again.
     pub(super) fn finish(&mut self) {
         let kills = self.oom_kills();
-        if self.finished.is_none() && fs::remove_dir(&self.dir).is_ok() {
+        if self.remove() {
             self.finished = Some(kills);
         }
+    }
+
+    fn remove(&self) -> bool {
+        self.finished.is_none() && fs::remove_dir(&self.dir).is_ok()
     }
 
     /// How many processes the kernel has killed for the limit.
@@ -167,8 +171,7 @@ impl Drop for MemoryGroup {
         // Fails only while a process of the run has not ended; the kernel takes a moment to
         // account for one that was just reaped.
         for _ in 0..50 {
-            self.finish();
-            if self.finished.is_some() {
+            if self.finished.is_some() || self.remove() {
                 return;
             }
             std::thread::sleep(std::time::Duration::from_millis(1));
