@@ -74,7 +74,7 @@ pub(super) fn host_tables<'a>(
 }
 
 /// Puts the device's own mount over the device, and makes devices work on that one. By path, not
-/// by descriptors: see [`make_hull`].
+/// by descriptors, which a process that is killed would leave to its parent.
 fn allow_device(path: &CStr) -> Sys {
     match sys::mount(path, path, None, libc::MS_BIND, None) {
         Err(Errno(libc::ENOENT)) => return Ok(()),
