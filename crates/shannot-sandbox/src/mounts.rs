@@ -1,4 +1,4 @@
-//! The mount table of this process, `proc_pid_mountinfo(5)`.
+//! The mount table of a process, `proc_pid_mountinfo(5)`.
 
 use std::ffi::OsString;
 use std::io;
@@ -22,9 +22,9 @@ pub(crate) struct MountEntry {
     pub(crate) super_options: String,
 }
 
-/// Reads the table.
-pub(crate) fn read() -> io::Result<Vec<MountEntry>> {
-    proc::read("/proc/self/mountinfo").map(|text| parse_mountinfo(&text))
+/// Reads the table of a process.
+pub(crate) fn read(path: &str) -> io::Result<Vec<MountEntry>> {
+    proc::read(path).map(|text| parse_mountinfo(&text))
 }
 
 /// Reads a mount table; a line that is not as the kernel writes it is passed over.

@@ -121,7 +121,7 @@ pub const DIFFERENCES: &[Difference] = &[
         id: "own-processes",
         tiers: MOUNTED,
         view: Seen::OwnProcesses,
-        what: "`ps`, `/proc` show the box's processes only; `ipcs` its IPC objects",
+        what: "`ps`, `/proc` show the box's processes only, `ipcs` its IPC objects; `/proc/self/cgroup` and the roots of cgroup mounts count from the box's own cgroup",
         why: "the profile asks for it",
     },
     Difference {

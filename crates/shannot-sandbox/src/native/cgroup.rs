@@ -3,13 +3,14 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use shannot_policy::types::ByteSize;
 
+use super::run::above_stdio;
 use crate::mounts::MountEntry;
 use crate::proc;
 
@@ -17,7 +18,7 @@ use crate::proc;
 #[derive(Debug)]
 pub(super) struct MemoryGroup {
     dir: PathBuf,
-    entry: File,
+    entry: OwnedFd,
     version: Version,
     /// How many processes the kernel has killed for the limit, once the group is removed.
     finished: Option<u64>,
@@ -113,10 +114,11 @@ impl MemoryParent {
                 let swap_limit = if self.version == Version::V1 { limit.0 } else { 0 };
                 let _ = write(&dir.join(swap), swap_limit);
             }
-            match self.version {
+            let entry = match self.version {
                 Version::V1 => File::options().write(true).open(dir.join("tasks")),
                 Version::V2 => File::open(&dir),
-            }
+            };
+            above_stdio(entry?.into())
         };
         match made() {
             Ok(entry) => Ok(MemoryGroup { dir, entry, version: self.version, finished: None }),

@@ -56,8 +56,8 @@ pub(super) struct DirectChild {
 }
 
 impl Child {
-    /// A descriptor that is readable when [`Child::try_wait`] has something new; `None` once the
-    /// run has ended.
+    /// A descriptor that is readable when the run, or one of its commands, has ended; `None` once
+    /// the run has.
     pub fn wait_fd(&self) -> Option<BorrowedFd<'_>> {
         match &self.kind {
             Kind::Box(hull) => hull.wait_fd(),
@@ -66,6 +66,15 @@ impl Child {
                 .zip(&self.statuses)
                 .find(|(_, status)| status.is_none())
                 .map(|(child, _)| child.pidfd.as_fd()),
+        }
+    }
+
+    /// A descriptor that is readable when a command has ended and [`Child::try_wait`] can learn of
+    /// it, before the rest of the box has gone; `None` when there is nothing more to learn.
+    pub fn status_fd(&self) -> Option<BorrowedFd<'_>> {
+        match &self.kind {
+            Kind::Box(hull) => hull.status_fd(),
+            Kind::Direct(_) => None,
         }
     }
 
@@ -161,10 +170,13 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        if !matches!(self.try_wait(), Ok(true)) {
+        // A hull that is dropped sees to it itself.
+        if let Kind::Direct(_) = self.kind
+            && !matches!(self.try_wait(), Ok(true))
+        {
             self.kind.kill();
             self.kind.wait_briefly();
-            // What is still there then is stuck in the kernel; `BoxProcess` keeps its memory.
+            // What is still there then is stuck in the kernel.
             let _ = self.try_wait();
         }
     }

@@ -14,13 +14,14 @@
 use std::ffi::CStr;
 use std::os::fd::AsRawFd;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::Ordering;
 
 use shannot_policy::MOST_STAGES;
 
 use super::cgroup::Join;
 use super::init;
-use super::spec::{Bounds, HullShared, HullSpec, IdentitySpec, MOUNT_TABLE, RunSpec, StageSpec};
+use super::lent::Slot;
+use super::spec::{Bounds, HullShared, IdentitySpec, MOUNT_TABLE, RunSpec, StageSpec};
 use super::step::{Record, Step};
 use super::sys::{self, Errno, Fd, Sys};
 use super::tree;
@@ -56,9 +57,9 @@ impl Reporter {
 /// rest, makes the mounts, starts the stages, then becomes [`init`].
 pub(super) extern "C" fn box_main(hull: &HullShared) -> ! {
     let report = Reporter::new(hull.status, 0);
-    make_hull(&hull.spec, &hull.host_proc, &report);
+    make_hull(hull, &report);
     let places = await_told(hull, &hull.places);
-    tree::make(places, &hull.host_proc, &report);
+    tree::make(places, &hull.lent, &report);
     let run = await_told(hull, &hull.run);
     if let Some(cpus) = &hull.cpus {
         // They were this process's before.
@@ -68,8 +69,12 @@ pub(super) extern "C" fn box_main(hull: &HullShared) -> ! {
     report.need(Step::Descriptors, sys::unshare(u64::from(libc::CLONE_FILES.cast_unsigned())));
     // What the parent's other threads and other runs have open must not stay open here: a pipe
     // of another run would never end, a caller's file would be held.
-    let host_proc = hull.host_proc.load(Ordering::Acquire);
+    let mut host_proc = hull.lent.host_proc.get();
     close_all_but(&run.keep, host_proc);
+    if let (Some(low @ 0..=2), Some(last)) = (host_proc, run.keep.last()) {
+        report.need(Step::Descriptors, sys::dup3(low, last + 1, libc::O_CLOEXEC));
+        host_proc = Some(last + 1);
+    }
     // Otherwise what is opened below would get the numbers that a command's standard streams are
     // about to take.
     for standard in 0..=2 {
@@ -96,22 +101,30 @@ pub(super) extern "C" fn box_main(hull: &HullShared) -> ! {
 }
 
 /// The session, the read-only tree, what no process of the box can ever have, and last the
-/// namespaces that take long. Whatever is opened here is closed again: the table of descriptors is
-/// the parent's.
-fn make_hull(spec: &HullSpec, host_proc: &AtomicI32, report: &Reporter) {
+/// namespaces that take long. Whatever is opened here is noted: the table of descriptors is the
+/// parent's.
+fn make_hull(hull: &HullShared, report: &Reporter) {
+    let spec = &*hull.spec;
     report.need(Step::Session, sys::setsid());
     if let Some(pid_max) = &spec.pid_max {
         // This namespace's own, from here on. Refused where /proc/sys is read-only already, as in
         // containers: columns get wider, and that is all.
-        let _ = write_file(c"/proc/sys/kernel/pid_max", pid_max);
+        let _ = write_file(c"/proc/sys/kernel/pid_max", pid_max, &hull.lent.brief);
     }
     // Until the tree is private, what is mounted on the host is mounted here too.
-    tree::make(&spec.mounts, host_proc, report);
+    tree::make(&spec.mounts, &hull.lent, report);
+    if !spec.mounts.is_empty() {
+        report.need(Step::Lend, tree::lend(&hull.lent));
+        report.need(Step::Lend, sys::write(hull.status, &Record::Apart.to_bytes()));
+    }
     set_bounds(&spec.bounds, report);
     if spec.unshared != 0 {
         report.need(Step::Namespaces, sys::unshare(spec.unshared));
     }
 }
+
+/// How long a box that is begun waits to be told the rest, in seconds.
+const LONGEST_WAIT: i64 = 30;
 
 /// Waits until the parent has put something into `slot`, which it tells by a byte. Ends this
 /// process when nothing more is to come: the parent could not make the box ready and closed
@@ -121,8 +134,11 @@ fn await_told<'a, T>(hull: &'a HullShared, slot: &'a OnceLock<T>) -> &'a T {
     let wait = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
     loop {
         let mut fds = [wait(hull.control), wait(hull.supervisor)];
-        if sys::poll(&mut fds).is_err() {
-            continue;
+        // Not for ever: a supervisor that executes another program keeps its id, and the table.
+        match sys::poll(&mut fds, Some(LONGEST_WAIT)) {
+            Err(_) => continue,
+            Ok(0) => sys::exit(0),
+            Ok(_) => {}
         }
         let mut byte = [0u8; 1];
         let [control, _] = fds;
@@ -216,9 +232,8 @@ pub(super) struct StageCall<'a> {
 }
 
 /// Closes every descriptor but those, which are in ascending order, and one more, if it is one.
-pub(super) fn close_all_but(keep: &[Fd], and: Fd) {
+pub(super) fn close_all_but(keep: &[Fd], mut and: Option<Fd>) {
     let mut first = 0u32;
-    let mut and = (and >= 0).then_some(and);
     let mut keep = keep.iter().copied().peekable();
     while let Some(fd) = match (keep.peek(), and) {
         (Some(next), Some(fd)) if fd < *next => and.take(),
@@ -234,10 +249,10 @@ pub(super) fn close_all_but(keep: &[Fd], and: Fd) {
     let _ = sys::close_range(first, u32::MAX, 0);
 }
 
-fn write_file(path: &CStr, bytes: &[u8]) -> Sys {
-    let fd = sys::open(path, libc::O_WRONLY | libc::O_CLOEXEC)?;
+fn write_file(path: &CStr, bytes: &[u8], slot: &Slot) -> Sys {
+    let fd = slot.note(sys::open(path, libc::O_WRONLY | libc::O_CLOEXEC)?);
     let written = sys::write(fd, bytes);
-    sys::close(fd);
+    slot.close();
     written.map(drop)
 }
 

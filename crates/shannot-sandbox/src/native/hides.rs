@@ -1,26 +1,28 @@
-//! What a profile hides, found on this host.
+//! What a profile hides, found in the tree that a box shows.
 //!
 //! Patterns have a bounded prefix and depth, so this reads a few directories and never walks a
 //! tree. Every path that comes out is real: without links, so that what is covered is what a
 //! command would reach by any name that leads there.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component as PathComponent, Path, PathBuf};
 
-use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, openat2};
+use rustix::fs::{Dir, DirEntry, FileType, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use shannot_policy::plan::Hide;
 use shannot_policy::profile::{Anchor, Component, PathPattern};
 
 use super::error::Error;
+use super::scene::Scene;
 use super::spec::MaskKind;
 use crate::accounts;
 use crate::mounts::MountEntry;
 
-/// One hidden path of this host.
+/// One hidden path.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Hidden {
     pub(super) path: PathBuf,
@@ -29,26 +31,25 @@ pub(super) struct Hidden {
     pub(super) seen: bool,
 }
 
-/// Who runs, and the mounts that this user sees.
-struct Scene<'a> {
+/// Whose box it is, and what it would show.
+struct View<'a> {
     uid: u32,
     home: Option<PathBuf>,
     /// `/etc/passwd`.
     passwd: Vec<u8>,
-    mounts: &'a [MountEntry],
+    scene: &'a Scene,
 }
 
-/// Finds what is hidden on this host from a user; what lies below another hidden directory is left
-/// out.
-pub(super) fn find(
-    hides: &[Hide],
-    uid: u32,
-    mount_table: &[MountEntry],
-) -> Result<Vec<Hidden>, Error> {
+/// Finds what is hidden from a user; what lies below another hidden directory is left out.
+pub(super) fn find(hides: &[Hide], uid: u32, scene: &Scene) -> Result<Vec<Hidden>, Error> {
     let passwd = std::fs::read("/etc/passwd").unwrap_or_default();
     let home = accounts::homes(&passwd).find(|(own, _)| *own == uid).map(|(_, home)| home);
-    let home = home.map(|home| std::fs::canonicalize(&home).unwrap_or(home));
-    let scene = &Scene { uid, home, passwd, mounts: mount_table };
+    let home = home.map(|home| match real(&home, scene) {
+        Ok(Some(real)) => real.path,
+        Ok(None) | Err(_) => home,
+    });
+    let view = &View { uid, home, passwd, scene };
+    let mount_table = &*scene.mounts;
     let mut found = BTreeSet::new();
     let homes_hidden = hides.contains(&Hide::OtherHomes);
     for hide in hides {
@@ -58,9 +59,9 @@ pub(super) fn find(
                 if pattern.anchor() == Anchor::Home && own_home_hidden {
                     continue;
                 }
-                expand(pattern, scene, &mut found)?;
+                expand(pattern, view, &mut found)?;
             }
-            Hide::OtherHomes => other_homes(scene, &mut found),
+            Hide::OtherHomes => other_homes(view, &mut found),
             Hide::Automounts => mounts(mount_table, is_automount, &mut found),
             Hide::NetworkFilesystems => mounts(mount_table, is_network, &mut found),
         }
@@ -112,19 +113,20 @@ fn aliases(hidden: &Hidden, mounts: &[MountEntry]) -> Vec<Hidden> {
 
 /// Every home but that of the user who runs; for root, which owns the box's supervisor but not
 /// the box, every home. Nothing on an automount is looked at: that would mount it.
-fn other_homes(scene: &Scene<'_>, found: &mut BTreeSet<Hidden>) {
-    let own = scene.home.as_deref().filter(|_| scene.uid != 0);
+fn other_homes(view: &View<'_>, found: &mut BTreeSet<Hidden>) {
+    let own = view.home.as_deref().filter(|_| view.uid != 0);
     let mut homes: BTreeSet<PathBuf> = [PathBuf::from("/root")].into();
-    if let Ok(entries) = std::fs::read_dir("/home") {
-        homes.extend(
-            entries.flatten().filter(|e| e.file_type().is_ok_and(|t| t.is_dir())).map(|e| e.path()),
-        );
+    let top = Path::new("/home");
+    for entry in entries(top, view.scene).into_iter().flatten() {
+        if entry.file_type() == FileType::Directory {
+            homes.insert(top.join(OsStr::from_bytes(entry.file_name().to_bytes())));
+        }
     }
-    let people = accounts::homes(&scene.passwd)
+    let people = accounts::homes(&view.passwd)
         .filter(|(uid, home)| (1000..65534).contains(uid) && home.components().count() > 2);
     homes.extend(people.map(|(_, home)| home));
     for path in homes {
-        let home = real_home(path, scene.mounts);
+        let home = real_home(path, view.scene);
         // A home above our own cannot be hidden without hiding ours.
         if own.is_none_or(|own| !own.starts_with(&home.path)) {
             found.insert(home);
@@ -133,12 +135,12 @@ fn other_homes(scene: &Scene<'_>, found: &mut BTreeSet<Hidden>) {
 }
 
 /// Where a home really is, if links lead there: what is covered must be what they lead to.
-fn real_home(path: PathBuf, mounts: &[MountEntry]) -> Hidden {
-    let mut automounts = mounts.iter().filter(|m| is_automount(&m.fstype));
+fn real_home(path: PathBuf, scene: &Scene) -> Hidden {
+    let mut automounts = scene.mounts.iter().filter(|m| is_automount(&m.fstype));
     let seen = if automounts.any(|m| is_at_or_below(&path, &m.mount_point)) {
         None
     } else {
-        real(&path).ok().flatten()
+        real(&path, scene).ok().flatten()
     };
     seen.unwrap_or(Hidden { path, kind: MaskKind::Dir, seen: false })
 }
@@ -175,10 +177,10 @@ pub(super) fn is_network(fstype: &str) -> bool {
 /// Adds every file and directory that a pattern matches.
 fn expand(
     pattern: &PathPattern,
-    scene: &Scene<'_>,
+    view: &View<'_>,
     found: &mut BTreeSet<Hidden>,
 ) -> Result<(), Error> {
-    let start = match (pattern.anchor(), &scene.home) {
+    let start = match (pattern.anchor(), &view.home) {
         (Anchor::Root, _) => PathBuf::from("/"),
         (Anchor::Home, Some(home)) => home.clone(),
         (Anchor::Home, None) => return Ok(()),
@@ -187,10 +189,10 @@ fn expand(
     let paths = match pattern.plain() {
         Some("") => vec![start],
         Some(below) => vec![start.join(below)],
-        None => matching(start, &pattern.components()).map_err(failed)?,
+        None => matching(start, &pattern.components(), view.scene).map_err(failed)?,
     };
     for path in paths {
-        match real(&path) {
+        match real(&path, view.scene) {
             Ok(Some(hidden)) => {
                 found.insert(hidden);
             }
@@ -203,7 +205,7 @@ fn expand(
 }
 
 /// The paths below `start` that the components match.
-fn matching(start: PathBuf, components: &[Component]) -> io::Result<Vec<PathBuf>> {
+fn matching(start: PathBuf, components: &[Component], scene: &Scene) -> io::Result<Vec<PathBuf>> {
     let mut paths = vec![start];
     for component in components {
         match component {
@@ -211,19 +213,27 @@ fn matching(start: PathBuf, components: &[Component]) -> io::Result<Vec<PathBuf>
             Component::Glob(_) => {
                 let mut next = Vec::new();
                 for dir in &paths {
-                    match std::fs::read_dir(dir) {
-                        Ok(entries) => next.extend(entries.flatten().filter_map(|e| {
-                            component.matches(e.file_name().as_bytes()).then(|| e.path())
-                        })),
-                        Err(e) if out_of_reach(&e) => {}
+                    let entries = match entries(dir, scene) {
+                        Ok(entries) => entries,
+                        Err(e) if out_of_reach(&e) => continue,
                         Err(e) => return Err(e),
-                    }
+                    };
+                    let names = entries.iter().map(|entry| entry.file_name().to_bytes());
+                    let meant = names.filter(|name| component.matches(name));
+                    next.extend(meant.map(|name| dir.join(OsStr::from_bytes(name))));
                 }
                 paths = next;
             }
         }
     }
     Ok(paths)
+}
+
+/// The entries of a directory, `.` and `..` too.
+fn entries(path: &Path, scene: &Scene) -> io::Result<Vec<DirEntry>> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NONBLOCK;
+    let dir = Dir::new(scene.at(path, flags, ResolveFlags::empty())?)?;
+    Ok(dir.collect::<rustix::io::Result<_>>()?)
 }
 
 /// What is not there, or closed to this user and so to the box.
@@ -234,14 +244,12 @@ fn out_of_reach(e: &io::Error) -> bool {
 
 /// The file or directory that a path leads to. A link to a device, such as a history file that
 /// is a link to `/dev/null`, hides nothing; one to the root would hide everything.
-fn real(path: &Path) -> io::Result<Option<Hidden>> {
-    let flags = OFlags::PATH | OFlags::CLOEXEC;
+fn real(path: &Path, scene: &Scene) -> io::Result<Option<Hidden>> {
     // Without a link in it, a path is the real one. Any other answer than these is asked again.
-    let direct = openat2(CWD, path, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS);
-    let (fd, is_real) = match direct {
+    let (fd, is_real) = match scene.at(path, OFlags::PATH, ResolveFlags::NO_SYMLINKS) {
         Ok(fd) => (fd, !path.components().any(|c| c == PathComponent::ParentDir)),
         Err(e @ (Errno::NOENT | Errno::NOTDIR | Errno::ACCESS)) => return Err(e.into()),
-        Err(_) => (rustix::fs::open(path, flags, Mode::empty())?, false),
+        Err(_) => (scene.at(path, OFlags::PATH, ResolveFlags::empty())?, false),
     };
     let kind = match FileType::from_raw_mode(rustix::fs::fstat(&fd)?.st_mode) {
         FileType::Directory => MaskKind::Dir,

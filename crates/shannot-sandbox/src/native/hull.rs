@@ -7,17 +7,20 @@
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::AtomicI32;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use rustix::process::{PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal};
 
 use super::child::{KILL_TIME, StageStatus, readable};
+use super::lent::Lent;
 use super::run::{above_stdio, blocked, pipe};
+use super::scene::Scene;
 use super::spec::{HullShared, HullSpec, MountStep, RunSpec, UserMap};
-use super::step::Record;
+use super::step::{Record, Step};
 use super::sys::{self, BoxProcess, Cpus, Errno, Fd};
+use crate::proc;
 
 /// How long the steps into the box may take. They are system calls on local state; one that
 /// blocks (a mount point on a dead server) must not hold the caller.
@@ -41,6 +44,15 @@ pub(super) struct Hull {
     reaped: bool,
 }
 
+/// Why a box cannot be looked into.
+#[derive(Debug)]
+pub(super) enum SceneError {
+    /// A step of the process failed before.
+    Step(Step, Errno),
+    /// What it lent could not be opened, or it gave no answer.
+    Host(io::Error),
+}
+
 /// Why there is no hull.
 #[derive(Debug)]
 pub(super) enum HullError {
@@ -54,7 +66,7 @@ pub(super) enum HullError {
 
 impl UserMap {
     /// Maps the user into the namespace of a child, `user_namespaces(7)`.
-    fn write(&self, pid: i32) -> io::Result<()> {
+    fn write(&self, pid: &str) -> io::Result<()> {
         let write = |file: &str, text: &[u8]| {
             let path = format!("/proc/{pid}/{file}");
             File::options().write(true).open(path)?.write_all(text)
@@ -85,7 +97,7 @@ impl Hull {
             control: control_read.as_raw_fd(),
             supervisor: own.as_raw_fd(),
             cpus: cpus(),
-            host_proc: AtomicI32::new(-1),
+            lent: Lent::nothing(),
             places: OnceLock::new(),
             run: OnceLock::new(),
         });
@@ -104,9 +116,18 @@ impl Hull {
         };
         // By this process, which has the time: what the other makes first needs no user.
         if let Some(map) = &spec.user_map {
-            map.write(hull.process.pid).map_err(HullError::UserMap)?;
+            hull.proc_id().and_then(|pid| map.write(&pid)).map_err(HullError::UserMap)?;
         }
         Ok(hull)
+    }
+
+    /// The process's id as this process's `/proc` counts, which may be another pid namespace's.
+    fn proc_id(&self) -> io::Result<String> {
+        let info = format!("/proc/self/fdinfo/{}", self.process.pidfd.as_raw_fd());
+        let info = String::from_utf8(proc::read(&info)?).map_err(io::Error::other)?;
+        let pid = info.lines().find_map(|line| line.strip_prefix("Pid:")).map(str::trim);
+        let pid = pid.filter(|pid| pid.parse::<u32>().is_ok_and(|pid| pid > 0));
+        pid.map(str::to_owned).ok_or_else(|| io::Error::other("/proc does not show it"))
     }
 
     /// The descriptors that a run in this hull needs, beside its own.
@@ -117,6 +138,24 @@ impl Hull {
     /// Where a run in this hull reports to.
     pub(super) fn status(&self) -> Fd {
         self.shared.status
+    }
+
+    /// What the box shows, once its tree is its own.
+    pub(super) fn scene(&mut self) -> Result<Scene, SceneError> {
+        match self.next_record().map_err(SceneError::Host)? {
+            Record::Apart => {}
+            Record::Failed { step, errno, .. } => {
+                return Err(SceneError::Step(step, Errno(errno)));
+            }
+            Record::Started | Record::Exited { .. } => {
+                return Err(SceneError::Host(io::Error::other("it gave a wrong answer")));
+            }
+        }
+        let Lent { root, mount_table, .. } = &self.shared.lent;
+        match (root.get(), mount_table.get()) {
+            (Some(root), Some(table)) => Scene::lent(root, table).map_err(SceneError::Host),
+            _ => Err(SceneError::Host(io::Error::other("it lent nothing"))),
+        }
     }
 
     /// Tells the process the mounts that depend on the host. Only the first time counts.
@@ -137,14 +176,29 @@ impl Hull {
         {
             rustix::io::write(control, &[0])?;
         }
+        let record = loop {
+            match self.next_record()? {
+                // Nobody has asked for its tree.
+                Record::Apart => {}
+                other => break other,
+            }
+        };
+        self.close_taken();
+        Ok(record)
+    }
+
+    /// Waits for the next thing that the process tells, but not for ever.
+    fn next_record(&self) -> io::Result<Record> {
         // This process holds the other end too, so that the pipe does not tell of a first process
         // that was killed.
         if !readable(&[self.status.as_fd(), self.process.pidfd.as_fd()], SETUP_TIME) {
             return Err(io::ErrorKind::TimedOut.into());
         }
-        self.close_taken();
         let mut bytes = [0u8; Record::BYTES];
-        let read = rustix::io::read(&self.status, &mut bytes)?;
+        let read = match rustix::io::read(&self.status, &mut bytes) {
+            Err(rustix::io::Errno::AGAIN) => 0,
+            read => read?,
+        };
         let record = (read == Record::BYTES).then(|| Record::from_bytes(bytes)).flatten();
         record.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
@@ -152,10 +206,7 @@ impl Hull {
     /// Closes what the process has in a table of its own by now, or will never need.
     fn close_taken(&mut self) {
         self.taken.clear();
-        let host_proc = self.shared.host_proc.swap(-1, Ordering::AcqRel);
-        if host_proc >= 0 {
-            sys::close(host_proc);
-        }
+        self.shared.lent.close();
     }
 
     /// The process's id.
@@ -163,11 +214,14 @@ impl Hull {
         self.process.pid
     }
 
-    /// Readable when a command or, after all of them, the process has ended; `None` once
-    /// [`Hull::try_wait`] was true.
+    /// Readable when the process has ended; `None` once [`Hull::try_wait`] was true.
     pub(super) fn wait_fd(&self) -> Option<BorrowedFd<'_>> {
-        let next = if self.told { &self.process.pidfd } else { &self.status };
-        (!self.reaped).then(|| next.as_fd())
+        (!self.reaped).then(|| self.process.pidfd.as_fd())
+    }
+
+    /// Readable when the process has told of a command; `None` once it has nothing more to tell.
+    pub(super) fn status_fd(&self) -> Option<BorrowedFd<'_>> {
+        (!self.told).then(|| self.status.as_fd())
     }
 
     /// Whether every command has ended.
@@ -267,8 +321,9 @@ impl Drop for Hull {
         if !matches!(self.try_wait(), Ok(true)) {
             self.kill();
             self.wait_briefly();
-            if !self.reaped {
-                // Stuck in the kernel; `BoxProcess` keeps its memory.
+            if !self.reaped && self.namespaced {
+                // Stuck in the kernel, perhaps waiting; `BoxProcess` keeps its memory. In tier L
+                // it has the others to end when it goes on.
                 let _ = pidfd_send_signal(&self.process.pidfd, Signal::KILL);
             }
         }

@@ -53,7 +53,7 @@ pub(super) fn run(
     let mut keep = [hull.control, run.status, ended];
     keep.sort_unstable();
     // The commands have their own copies of all else.
-    super::enter::close_all_but(&keep, -1);
+    super::enter::close_all_but(&keep, None);
     if in_pid_namespace {
         // All that is still needed is to signal commands that have another uid.
         let keep = if run.prepared.identity.unused.is_some() { CAP_KILL_BIT } else { 0 };
@@ -101,7 +101,7 @@ fn serve(run: &RunSpec, pids: &mut Pids, orders: sys::Fd, ended: sys::Fd) {
         }
         let wait = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
         let mut fds = [wait(orders), wait(ended)];
-        if sys::poll(&mut fds).is_err() {
+        if sys::poll(&mut fds, None).is_err() {
             continue;
         }
         let [control, child] = fds;

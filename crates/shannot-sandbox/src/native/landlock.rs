@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags};
 
 use super::error::Error;
+use super::run::above_stdio;
 use super::sys::{self, RulesetAttr};
 
 pub(super) const EXECUTE: u64 = 1;
@@ -100,7 +101,8 @@ fn create(abi: u32, attr: &RulesetAttr) -> Result<OwnedFd, Error> {
         4..=5 => 16,
         _ => 24,
     };
-    sys::landlock_ruleset(attr, size).map_err(|e| Error::host("make a Landlock ruleset", e))
+    let made = sys::landlock_ruleset(attr, size).map_err(std::io::Error::from);
+    made.and_then(above_stdio).map_err(|e| Error::host("make a Landlock ruleset", e))
 }
 
 fn allow(set: &OwnedFd, beneath: std::os::fd::BorrowedFd<'_>, access: u64) -> Result<(), Error> {

@@ -20,6 +20,7 @@ use super::hides::{self, Hidden};
 use super::landlock::{self, Rule};
 use super::program::{self, Resolved};
 use super::report;
+use super::scene::Scene;
 use super::spec::{
     Bounds, BoxSpec, HullSpec, IdentitySpec, MOUNT_TABLE, MaskKind, MountStep, ProgramSpec, Rlimit,
     StageSpec, UserMap,
@@ -27,7 +28,6 @@ use super::spec::{
 use super::strings::StringArray;
 use crate::enforcement::{Enforcement, Engine};
 use crate::host::Host;
-use crate::mounts;
 
 const CAP_DAC_READ_SEARCH: u64 = 1 << 2;
 const CAP_SETGID: u64 = 1 << 6;
@@ -67,14 +67,21 @@ pub(super) enum RunRules {
     Each { abi: u32, reads: u64, rules: Vec<Rule> },
 }
 
-/// Makes the box of a plan ready.
+/// Makes the box of a plan ready, for the host as it is now: what appears later is not hidden.
 ///
 /// # Errors
 /// What the tier needs and this host lacks, a program that is not there, a hidden path that
 /// cannot be looked at.
 pub fn prepare(plan: &Plan, host: &Host) -> Result<Prepared, Error> {
     check_tier(plan.outline.tier, host)?;
-    fit(plan, host, Arc::new(hull(&plan.outline, host)), |_| {})
+    let scene = scene_of_host()?;
+    fit(plan, host, Arc::new(hull(&plan.outline, host)), &scene, |_| {})
+}
+
+/// The tree of this process.
+pub(super) fn scene_of_host() -> Result<Scene, Error> {
+    Scene::of_host()
+        .map_err(|e| Error::host("read /proc/self/mountinfo, which tells what to hide", e))
 }
 
 /// What an outline asks of this process and its first child.
@@ -95,18 +102,17 @@ pub(super) fn hull(outline: &Outline, host: &Host) -> HullSpec {
     }
 }
 
-/// Looks at the host for all that the plan leaves open; `tell` is given the mounts as soon as they
-/// are known.
+/// Looks at the host for all that the plan leaves open, and for what is hidden at the scene of the
+/// box; `tell` is given the mounts as soon as they are known.
 pub(super) fn fit(
     plan: &Plan,
     host: &Host,
     hull: Arc<HullSpec>,
+    scene: &Scene,
     tell: impl FnOnce(&Arc<[MountStep]>),
 ) -> Result<Prepared, Error> {
     let search = plan.env.iter().find(|(n, _)| n == "PATH").map_or("", |(_, v)| v.as_str());
-    let mounts = mounts::read()
-        .map_err(|e| Error::host("read /proc/self/mountinfo, which tells what to hide", e))?;
-    let hidden = hides::find(&plan.hide, host.uid, &mounts)?;
+    let hidden = hides::find(&plan.hide, host.uid, scene)?;
     let places: Arc<[MountStep]> = mount_steps(&plan.mounts, &hidden).into();
     tell(&places);
     let resolved = plan
@@ -133,11 +139,11 @@ pub(super) fn fit(
     } else {
         Starts::Box
     };
-    let memory = MemoryParent::find(&mounts);
+    let memory = MemoryParent::find(&scene.mounts);
     let enforcement = Enforcement {
         engine: Engine::Native,
         tier: plan.outline.tier,
-        layers: report::layers(plan, host, &mounts, &hidden, memory.as_ref()),
+        layers: report::layers(plan, host, &scene.mounts, &hidden, memory.as_ref()),
         passed_over: Vec::new(),
     };
     let spec = BoxSpec {
@@ -335,7 +341,9 @@ fn masks(hidden: &[Hidden]) -> Vec<MountStep> {
 
 /// This process stays in the host's mount namespace, so its table is the host's, live.
 fn mount_table() -> [CString; MOUNT_TABLE.len()] {
-    let pid = std::process::id();
+    // As this /proc counts, which may be another pid namespace's.
+    let own = std::fs::read_link("/proc/self").unwrap_or_default();
+    let pid = own.display();
     MOUNT_TABLE.map(|(file, _)| CString::new(format!("{pid}/{file}")).unwrap_or_default())
 }
 

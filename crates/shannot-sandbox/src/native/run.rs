@@ -4,16 +4,18 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use shannot_policy::Plan;
 use shannot_policy::plan::Outline;
+use shannot_policy::profile::Tier;
 
 use super::cgroup::{Join, MemoryGroup};
 use super::child::{Child, DirectChild, Kind};
 use super::enter::StageCall;
 use super::error::Error;
-use super::hull::{Hull, HullError};
+use super::hull::{Hull, HullError, SceneError};
 use super::landlock;
 use super::prepare::{self, Prepared, RunRules, Starts};
 use super::spec::{HullSpec, RunSpec, StageIo};
@@ -36,11 +38,25 @@ pub struct Stdio {
 /// A box begun: namespaces and a first process in them, which waits for the rest. Dropped, it ends.
 ///
 /// Making namespaces takes the kernel as long as it takes this process to find out what the box
-/// shall hold, so both are done side by side.
+/// shall hold, so both are done side by side. A box that waits keeps the host's file systems of the
+/// moment when it was begun, and after half a minute ends by itself.
 #[derive(Debug)]
 pub struct Begun {
     spec: Arc<HullSpec>,
     hull: Hull,
+    since: Instant,
+}
+
+/// After this time a box that was begun is not used: it shows the mounts of its time.
+const LONGEST_USE: Duration = Duration::from_secs(1);
+
+impl Begun {
+    /// Whether it can become a box with this outline.
+    fn serves(&mut self, spec: &HullSpec) -> bool {
+        *self.spec == *spec
+            && self.since.elapsed() < LONGEST_USE
+            && matches!(self.hull.try_wait(), Ok(false))
+    }
 }
 
 /// Begins a box. In tier L there is nothing to begin.
@@ -49,12 +65,16 @@ pub struct Begun {
 /// The tier cannot be had.
 pub fn begin(outline: &Outline, host: &Host) -> Result<Option<Begun>, Error> {
     prepare::check_tier(outline.tier, host)?;
-    let spec = Arc::new(prepare::hull(outline, host));
+    begin_hull(outline.tier, Arc::new(prepare::hull(outline, host)))
+}
+
+fn begin_hull(tier: Tier, spec: Arc<HullSpec>) -> Result<Option<Begun>, Error> {
     if spec.cloned == 0 {
         return Ok(None);
     }
-    let hull = Hull::begin(&spec).map_err(|e| hull_failed(outline.tier, e))?;
-    Ok(Some(Begun { spec, hull }))
+    let since = Instant::now();
+    let hull = Hull::begin(&spec).map_err(|e| hull_failed(tier, e))?;
+    Ok(Some(Begun { spec, hull, since }))
 }
 
 /// Makes the box of a plan ready and starts its one run, in a box that was begun for it if that
@@ -68,16 +88,20 @@ pub fn start(
     begun: Option<Begun>,
     stdio: Stdio,
 ) -> Result<(Child, Enforcement), Error> {
-    let wanted = prepare::hull(&plan.outline, host);
-    let begun = match begun.filter(|begun| *begun.spec == wanted) {
-        None => begin(&plan.outline, host)?,
+    let tier = plan.outline.tier;
+    prepare::check_tier(tier, host)?;
+    let spec = Arc::new(prepare::hull(&plan.outline, host));
+    let serves = |begun: &mut Begun| begun.serves(&spec);
+    let begun = match begun.and_then(|mut begun| serves(&mut begun).then_some(begun)) {
+        None => begin_hull(tier, Arc::clone(&spec))?,
         some => some,
     };
-    let (spec, hull) = match begun {
-        Some(Begun { spec, hull }) => (spec, Some(hull)),
-        None => (Arc::new(wanted), None),
+    let mut hull = begun.map(|begun| begun.hull);
+    let scene = match &mut hull {
+        Some(hull) => hull.scene().map_err(|e| scene_failed(tier, e))?,
+        None => prepare::scene_of_host()?,
     };
-    let prepared = prepare::fit(plan, host, spec, |places| {
+    let prepared = prepare::fit(plan, host, spec, &scene, |places| {
         hull.iter().for_each(|hull| hull.tell_places(places));
     })?;
     let child = prepared.start_in(hull, stdio)?;
@@ -155,7 +179,7 @@ impl Prepared {
             Ok(Record::Failed { stage, step, errno }) => {
                 Err(self.failed(stage, step, Errno(errno)))
             }
-            Ok(Record::Exited { .. }) => {
+            Ok(Record::Apart | Record::Exited { .. }) => {
                 let source = io::Error::other("its first process gave a wrong answer");
                 Err(Error::host("start the box", source))
             }
@@ -210,7 +234,14 @@ impl Prepared {
     }
 }
 
-fn hull_failed(tier: shannot_policy::profile::Tier, error: HullError) -> Error {
+fn scene_failed(tier: Tier, error: SceneError) -> Error {
+    match error {
+        SceneError::Step(step, errno) => Error::step(tier, step, errno, "", ""),
+        SceneError::Host(source) => Error::host("look into the box", source),
+    }
+}
+
+fn hull_failed(tier: Tier, error: HullError) -> Error {
     match error {
         HullError::Host(what, source) => Error::host(what, source),
         HullError::Clone(errno) => Error::step(tier, Step::Clone, errno, "", ""),

@@ -2,10 +2,11 @@
 
 use std::ffi::{CStr, CString};
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicBool, AtomicI32};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
 use super::cgroup::Join;
+use super::lent::Lent;
 use super::strings::StringArray;
 use super::sys::{ChildPid, Cpus, Fd};
 
@@ -152,9 +153,8 @@ pub(crate) struct HullShared {
     /// The CPUs of the supervisor and so of the box. Until it is told the rest, the process is
     /// kept from the one that its parent works on.
     pub(crate) cpus: Option<Cpus>,
-    /// The host's `/proc`, where the box covers it with its own; opened by the process, in the
-    /// table that both share, and -1 until then.
-    pub(crate) host_proc: AtomicI32,
+    /// What the process has opened in the table that both share.
+    pub(crate) lent: Lent,
     /// The mounts that depend on what is on the host, once they are known.
     pub(crate) places: OnceLock<Arc<[MountStep]>>,
     /// The rest, once it is known.

@@ -10,6 +10,7 @@ pub(crate) enum Step {
     ReadOnlyTree,
     Device,
     OwnProc,
+    Lend,
     Namespaces,
     Hide,
     Scratch,
@@ -34,12 +35,13 @@ pub(crate) enum Step {
 }
 
 impl Step {
-    const ALL: [Self; 26] = [
+    const ALL: [Self; 27] = [
         Self::Clone,
         Self::Session,
         Self::ReadOnlyTree,
         Self::Device,
         Self::OwnProc,
+        Self::Lend,
         Self::Namespaces,
         Self::Hide,
         Self::Scratch,
@@ -67,6 +69,7 @@ impl Step {
     pub(crate) const fn describe(self) -> &'static str {
         match self {
             Self::Clone => "start the box's first process (clone3)",
+            Self::Lend => "show its mounts to its supervisor (/proc/self/mountinfo)",
             Self::Namespaces => "make the box's namespaces (unshare)",
             Self::Session => "start a session (setsid)",
             Self::ReadOnlyTree => "make the mount tree read-only (mount_setattr)",
@@ -99,6 +102,8 @@ impl Step {
 /// One message of a child, at most [`Record::BYTES`] long, so that a pipe never tears it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Record {
+    /// The box's tree is its own: what happens to the host's mounts no longer shows in it.
+    Apart,
     /// Every command has been executed.
     Started,
     /// A step failed; nothing was executed by this stage.
@@ -115,6 +120,7 @@ impl Record {
     pub(crate) fn to_bytes(self) -> [u8; Self::BYTES] {
         let (kind, stage, step, number) = match self {
             Self::Started => (0, 0, 0, 0),
+            Self::Apart => (3, 0, 0, 0),
             Self::Failed { stage, step, errno } => (1, stage, step as u8, errno),
             Self::Exited { stage, status } => (2, stage, 0, status),
         };
@@ -133,6 +139,7 @@ impl Record {
                 Some(Self::Failed { stage, step, errno: number })
             }
             2 => Some(Self::Exited { stage, status: number }),
+            3 => Some(Self::Apart),
             _ => None,
         }
     }
@@ -149,7 +156,7 @@ mod tests {
             let record = Record::Failed { stage: 3, step, errno: 13 };
             assert_eq!(Record::from_bytes(record.to_bytes()), Some(record));
         }
-        for record in [Record::Started, Record::Exited { stage: 1, status: -1 }] {
+        for record in [Record::Apart, Record::Started, Record::Exited { stage: 1, status: -1 }] {
             assert_eq!(Record::from_bytes(record.to_bytes()), Some(record));
         }
         assert_eq!(Record::from_bytes([9; 8]), None);

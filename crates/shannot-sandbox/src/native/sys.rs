@@ -114,11 +114,13 @@ pub(crate) fn close_range(first: u32, last: u32, flags: u32) -> Sys {
     numbers!(libc::SYS_close_range, first, last, flags).map(drop)
 }
 
-/// Waits until one of `fds` is readable or hung up, `ppoll(2)` without a time limit.
-pub(crate) fn poll(fds: &mut [libc::pollfd]) -> Sys<usize> {
-    let a = [fds.as_mut_ptr() as isize, fds.len().cast_signed(), 0, 0, 0, 0];
-    // SAFETY: the kernel reads and writes `fds.len()` entries of a slice borrowed mutably; the
-    // null time and mask pointers mean "none".
+/// Waits until one of `fds` is readable or hung up, at most that many seconds, `ppoll(2)`.
+pub(crate) fn poll(fds: &mut [libc::pollfd], seconds: Option<i64>) -> Sys<usize> {
+    let time = seconds.map(|seconds| [seconds, 0]);
+    let time = time.as_ref().map_or(ptr::null(), |time| time.as_ptr());
+    let a = [fds.as_mut_ptr() as isize, fds.len().cast_signed(), time as isize, 0, 0, 0];
+    // SAFETY: the kernel reads and writes `fds.len()` entries of a slice borrowed mutably, and a
+    // local of two words; null pointers mean "none".
     result(unsafe { call6(libc::SYS_ppoll, a) })
 }
 

@@ -1,19 +1,19 @@
 //! The mount tree of a box, made by its first process under the rules of [`super::enter`].
 //!
 //! While it works, that process shares the descriptors of its parent: whatever is opened here is
-//! closed again here.
+//! noted in [`Lent`].
 
 use std::ffi::{CStr, CString};
-use std::sync::atomic::{AtomicI32, Ordering};
 
 use super::enter::Reporter;
+use super::lent::{Lent, Slot};
 use super::spec::{MOUNT_TABLE, MaskKind, MountStep};
 use super::step::Step;
 use super::sys::{self, Errno, Fd, Sys};
 
-/// Makes some mounts, in order. The host's `/proc` is kept for [`host_tables`], if it is covered.
-pub(super) fn make(steps: &[MountStep], host_proc: &AtomicI32, report: &Reporter) {
-    let mut masks = Masks { dir: Tree::NONE, file: Tree::NONE };
+/// Makes some mounts, in order.
+pub(super) fn make(steps: &[MountStep], lent: &Lent, report: &Reporter) {
+    let mut masks = Masks { lent, file: c"" };
     for step in steps {
         match step {
             MountStep::ReadOnlyTree => {
@@ -30,15 +30,9 @@ pub(super) fn make(steps: &[MountStep], host_proc: &AtomicI32, report: &Reporter
                 report.need(Step::ReadOnlyTree, set);
             }
             MountStep::Device(path) => report.need(Step::Device, allow_device(path)),
-            MountStep::OwnProc => {
-                let host = sys::open(c"/proc", libc::O_PATH | libc::O_CLOEXEC);
-                host_proc.store(report.need(Step::OwnProc, host), Ordering::Release);
-                let flags = libc::MS_RDONLY | libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
-                let done = sys::mount(c"proc", c"/proc", Some(c"proc"), flags, None);
-                report.need(Step::OwnProc, done);
-            }
+            MountStep::OwnProc => report.need(Step::OwnProc, own_proc(&lent.host_proc)),
             MountStep::MaskSource(at) => {
-                masks = report.need(Step::Hide, Masks::new(at.as_deref()));
+                masks = report.need(Step::Hide, Masks::new(at.as_deref(), lent));
             }
             MountStep::Mask(path, kind) => report.need(Step::Hide, masks.cover(path, *kind)),
             MountStep::Scratch { path, options } => {
@@ -48,7 +42,24 @@ pub(super) fn make(steps: &[MountStep], host_proc: &AtomicI32, report: &Reporter
             }
         }
     }
-    masks.close();
+    // The copies stay.
+    lent.mask_dir.close();
+    lent.mask_file.close();
+}
+
+/// Covers the host's `/proc`, which is kept for [`host_tables`].
+fn own_proc(host: &Slot) -> Sys {
+    host.note(sys::open(c"/proc", libc::O_PATH | libc::O_CLOEXEC)?);
+    let flags = libc::MS_RDONLY | libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
+    sys::mount(c"proc", c"/proc", Some(c"proc"), flags, None)
+}
+
+/// Lends the parent what it needs to find what is hidden: in this tree, not in the host's, which
+/// may have changed since this one was copied.
+pub(super) fn lend(lent: &Lent) -> Sys {
+    lent.mount_table.note(sys::open(c"/proc/self/mountinfo", libc::O_RDONLY | libc::O_CLOEXEC)?);
+    lent.root.note(sys::open(c"/", libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC)?);
+    Ok(())
 }
 
 /// The detached mounts of the host's mount table for one command.
@@ -59,12 +70,12 @@ pub(super) type MountTable = [Fd; MOUNT_TABLE.len()];
 /// the host's `/proc` where the box has covered it, and is closed.
 pub(super) fn host_tables<'a>(
     sources: &[CString; MOUNT_TABLE.len()],
-    covered: Fd,
+    covered: Option<Fd>,
     tables: impl Iterator<Item = &'a mut MountTable>,
 ) -> Sys {
     let proc = match covered {
-        0.. => covered,
-        _ => sys::open(c"/proc", libc::O_PATH | libc::O_CLOEXEC)?,
+        Some(proc) => proc,
+        None => sys::open(c"/proc", libc::O_PATH | libc::O_CLOEXEC)?,
     };
     for (mount, source) in tables.flat_map(|table| table.iter_mut().zip(sources)) {
         *mount = sys::open_tree_clone(proc, source)?;
@@ -92,39 +103,25 @@ fn allow_device(path: &CStr) -> Sys {
 /// The empty file and the empty directory that hidden paths show: of one tmpfs, read-only, mode
 /// 000. Not `/dev/null`, which a program would take for a device and, under `nodev`, could not
 /// read.
-#[derive(Clone, Copy)]
-struct Masks {
-    dir: Tree,
-    file: Tree,
+struct Masks<'a> {
+    /// Both are copied from its descriptors.
+    lent: &'a Lent,
+    /// The path of the file from its descriptor.
+    file: &'static CStr,
 }
 
-/// Something that mounts are copied from: a path from a descriptor.
-#[derive(Clone, Copy)]
-struct Tree {
-    from: Fd,
-    path: &'static CStr,
-}
-
-impl Tree {
-    /// Of masks that are not mounted yet, of which there are none.
-    const NONE: Self = Self { from: -1, path: c"" };
-
-    fn copy(self) -> Sys<Fd> {
-        sys::open_tree_clone(self.from, self.path)
-    }
-}
-
-impl Masks {
+impl<'a> Masks<'a> {
     /// Mounts the tmpfs on the hidden directory `at` and copies from there. Where no directory is
     /// hidden, it is mounted on /proc for a moment, for only a mount that is attached somewhere
     /// can be copied (before Linux 6.15). That is not the rule, because a detached mount, whether
     /// detached here or never attached, takes a grace period to go.
-    fn new(at: Option<&CStr>) -> Sys<Self> {
+    fn new(at: Option<&CStr>, lent: &'a Lent) -> Sys<Self> {
         let target = at.unwrap_or(c"/proc");
         let flags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
         let options = c"size=4096,nr_inodes=4,mode=0";
         sys::mount(c"tmpfs", target, Some(c"tmpfs"), flags, Some(options))?;
-        let root = sys::open(target, libc::O_PATH | libc::O_CLOEXEC)?;
+        let open = || sys::open(target, libc::O_PATH | libc::O_CLOEXEC);
+        let root = lent.mask_dir.note(open()?);
         sys::make_file(root, c"hidden", 0)?;
         let attr = libc::mount_attr {
             attr_set: libc::MOUNT_ATTR_RDONLY,
@@ -133,63 +130,56 @@ impl Masks {
             userns_fd: 0,
         };
         sys::mount_setattr(root, c"", libc::AT_EMPTY_PATH, &attr)?;
-        let attached = Self {
-            dir: Tree { from: root, path: c"" },
-            file: Tree { from: root, path: c"hidden" },
-        };
         if at.is_some() {
-            return Ok(attached);
+            lent.mask_file.note(open()?);
+            return Ok(Self { lent, file: c"hidden" });
         }
-        let dir = Tree { from: attached.dir.copy()?, path: c"" };
-        let file = Tree { from: attached.file.copy()?, path: c"" };
-        sys::close(root);
+        lent.mask_file.note(sys::open_tree_clone(root, c"hidden")?);
+        let dir = sys::open_tree_clone(root, c"")?;
+        lent.mask_dir.close();
+        lent.mask_dir.note(dir);
         sys::detach(target)?;
-        Ok(Self { dir, file })
+        Ok(Self { lent, file: c"" })
     }
 
-    fn cover(self, path: &CStr, kind: MaskKind) -> Sys {
-        let (first, second) = match kind {
-            MaskKind::Dir => (self.dir, self.file),
-            MaskKind::File => (self.file, self.dir),
+    fn cover(&self, path: &CStr, kind: MaskKind) -> Sys {
+        let other = match kind {
+            MaskKind::Dir => MaskKind::File,
+            MaskKind::File => MaskKind::Dir,
         };
-        match Self::put(first, path) {
-            // Gone since the box was prepared: there is nothing left to hide.
+        match self.put(kind, path) {
+            // Gone since it was found: there is nothing left to hide.
             Err(Errno(libc::ENOENT)) => Ok(()),
             // Closed to this user, who has more rights here than the commands will have. Looked
             // at again, for a security module may answer the same of the mount.
-            Err(Errno(libc::EACCES)) if is_closed(path) => Ok(()),
+            Err(Errno(libc::EACCES)) if is_closed(path, &self.lent.brief) => Ok(()),
             // Mount points are not looked at before, so their kind was a guess.
-            Err(Errno(libc::ENOTDIR | libc::EINVAL)) => Self::put(second, path),
-            other => other,
+            Err(Errno(libc::ENOTDIR | libc::EINVAL)) => self.put(other, path),
+            done => done,
         }
     }
 
-    /// Closes what is copied from; the copies stay.
-    fn close(self) {
-        if self.dir.from >= 0 {
-            sys::close(self.dir.from);
-        }
-        // Never one number twice: it could be somebody else's by then.
-        if self.file.from >= 0 && self.file.from != self.dir.from {
-            sys::close(self.file.from);
-        }
-    }
-
-    fn put(source: Tree, path: &CStr) -> Sys {
-        let copy = source.copy()?;
+    fn put(&self, kind: MaskKind, path: &CStr) -> Sys {
+        let (from, below) = match kind {
+            MaskKind::Dir => (&self.lent.mask_dir, c""),
+            MaskKind::File => (&self.lent.mask_file, self.file),
+        };
+        let from = from.get().ok_or(Errno(libc::EBADF))?;
+        let copy = self.lent.brief.note(sys::open_tree_clone(from, below)?);
         let attached = sys::attach(copy, path);
-        sys::close(copy);
+        self.lent.brief.close();
         attached
     }
 }
 
 /// Whether a path cannot be walked to.
-fn is_closed(path: &CStr) -> bool {
+fn is_closed(path: &CStr, brief: &Slot) -> bool {
     match sys::open(path, libc::O_PATH | libc::O_CLOEXEC) {
         Err(Errno(libc::EACCES)) => true,
         Err(_) => false,
         Ok(fd) => {
-            sys::close(fd);
+            brief.note(fd);
+            brief.close();
             false
         }
     }

@@ -1,6 +1,6 @@
 //! Runs requests on this machine.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -332,10 +332,10 @@ fn drain(
     events: &mpsc::Sender<Event>,
     counts: &[Arc<AtomicU64>; 2],
 ) -> Result<[JoinHandle<std::io::Result<()>>; 2], Failure> {
-    let watch = |fd| -> Result<Pipe, Failure> {
+    let pipe = |fd| -> Result<Pipe, Failure> {
         relay::watch(fd, Interest::READABLE).map_err(|(_, e)| internal("watch a pipe", e))
     };
-    let (stdout, stderr) = (watch(stdout)?, watch(stderr)?);
+    let (stdout, stderr) = (pipe(stdout)?, pipe(stderr)?);
     let [out_count, err_count] = counts.clone();
     Ok(match output {
         Output::Events => [
@@ -347,6 +347,21 @@ fn drain(
             tokio::spawn(relay::to_fd(stderr, err, err_count)),
         ],
     })
+}
+
+/// Watches a descriptor of a box.
+fn watch(fd: BorrowedFd<'_>) -> Result<Pipe, Failure> {
+    let fd = fd.try_clone_to_owned().map_err(|e| internal("watch the box", e))?;
+    relay::watch(fd, Interest::READABLE).map_err(|(_, e)| internal("watch the box", e))
+}
+
+/// Waits until a descriptor becomes readable once more.
+async fn heard(news: Option<&Pipe>) {
+    match news {
+        // Whoever hears it reads all there is.
+        Some(fd) => fd.readable().await.map_or_else(drop, |mut ready| ready.clear_ready()),
+        None => std::future::pending().await,
+    }
 }
 
 /// A box and why it was ended, if it was.
@@ -395,15 +410,20 @@ impl Watched {
         tokio::pin!(deadline);
         let mut look = tokio::time::interval(LOOK_PERIOD);
         let supervised = self.watch.memory.is_some() || self.watch.tasks.is_some();
+        let mut news = self.child.status_fd().map(watch).transpose()?;
         loop {
             let Some(fd) = self.child.wait_fd() else { return Ok(true) };
-            let fd = fd.try_clone_to_owned().map_err(|e| internal("watch the box", e))?;
-            let gone = relay::watch(fd, Interest::READABLE)
-                .map_err(|(_, e)| internal("watch the box", e))?;
+            let gone = watch(fd)?;
             loop {
                 tokio::select! {
                     biased;
                     _ = gone.readable() => break,
+                    () = heard(news.as_ref()), if news.is_some() => {
+                        self.child.try_wait().map_err(|e| internal("wait for the box", e))?;
+                        if self.child.status_fd().is_none() {
+                            news = None;
+                        }
+                    }
                     () = events.closed(), if self.why.is_none() => self.stop(Why::Cancelled, deadline.as_mut()),
                     order = orders.recv(), if self.why.is_none() => match order {
                         Some(Order::Signal(signal)) => self.child.signal(signal),
