@@ -77,7 +77,7 @@ fn memory() -> Vec<Row> {
     vec![
         numbers("free"),
         numbers("free -h -w"),
-        numbers("vmstat"),
+        counts("vmstat"),
         numbers("vmstat -s"),
         numbers("vmstat -d"),
         numbers("cat /proc/meminfo"),

@@ -125,8 +125,7 @@ fn other_homes(view: &View<'_>, found: &mut BTreeSet<Hidden>) {
     let people = accounts::homes(&view.passwd)
         .filter(|(uid, home)| (1000..65534).contains(uid) && home.components().count() > 2);
     homes.extend(people.map(|(_, home)| home));
-    for path in homes {
-        let home = real_home(path, view.scene);
+    for home in homes.into_iter().filter_map(|path| real_home(path, view.scene)) {
         // A home above our own cannot be hidden without hiding ours.
         if own.is_none_or(|own| !own.starts_with(&home.path)) {
             found.insert(home);
@@ -134,15 +133,18 @@ fn other_homes(view: &View<'_>, found: &mut BTreeSet<Hidden>) {
     }
 }
 
-/// Where a home really is, if links lead there: what is covered must be what they lead to.
-fn real_home(path: PathBuf, scene: &Scene) -> Hidden {
+/// Where a home really is, if links lead there: what is covered must be what they lead to. One that
+/// leads to `/` is nobody's.
+fn real_home(path: PathBuf, scene: &Scene) -> Option<Hidden> {
+    let unseen = |path| Hidden { path, kind: MaskKind::Dir, seen: false };
     let mut automounts = scene.mounts.iter().filter(|m| is_automount(&m.fstype));
-    let seen = if automounts.any(|m| is_at_or_below(&path, &m.mount_point)) {
-        None
-    } else {
-        real(&path, scene).ok().flatten()
-    };
-    seen.unwrap_or(Hidden { path, kind: MaskKind::Dir, seen: false })
+    if automounts.any(|m| is_at_or_below(&path, &m.mount_point)) {
+        return Some(unseen(path));
+    }
+    match real(&path, scene) {
+        Ok(home) => home.filter(|home| home.path != Path::new("/")),
+        Err(_) => Some(unseen(path)),
+    }
 }
 
 fn mounts(all: &[MountEntry], wanted: fn(&str) -> bool, found: &mut BTreeSet<Hidden>) {
@@ -193,6 +195,9 @@ fn expand(
     };
     for path in paths {
         match real(&path, view.scene) {
+            Ok(Some(hidden)) if hidden.path == Path::new("/") => {
+                return Err(failed(io::Error::other("it leads to `/`")));
+            }
             Ok(Some(hidden)) => {
                 found.insert(hidden);
             }
@@ -229,11 +234,12 @@ fn matching(start: PathBuf, components: &[Component], scene: &Scene) -> io::Resu
     Ok(paths)
 }
 
-/// The entries of a directory, `.` and `..` too.
+/// The entries of a directory but `.` and `..`.
 fn entries(path: &Path, scene: &Scene) -> io::Result<Vec<DirEntry>> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NONBLOCK;
     let dir = Dir::new(scene.at(path, flags, ResolveFlags::empty())?)?;
-    Ok(dir.collect::<rustix::io::Result<_>>()?)
+    let itself = |entry: &DirEntry| matches!(entry.file_name().to_bytes(), b"." | b"..");
+    Ok(dir.filter(|e| !e.as_ref().is_ok_and(itself)).collect::<rustix::io::Result<_>>()?)
 }
 
 /// What is not there, or closed to this user and so to the box.
@@ -243,7 +249,7 @@ fn out_of_reach(e: &io::Error) -> bool {
 }
 
 /// The file or directory that a path leads to. A link to a device, such as a history file that
-/// is a link to `/dev/null`, hides nothing; one to the root would hide everything.
+/// is a link to `/dev/null`, hides nothing.
 fn real(path: &Path, scene: &Scene) -> io::Result<Option<Hidden>> {
     // Without a link in it, a path is the real one. Any other answer than these is asked again.
     let (fd, is_real) = match scene.at(path, OFlags::PATH, ResolveFlags::NO_SYMLINKS) {
@@ -261,9 +267,6 @@ fn real(path: &Path, scene: &Scene) -> io::Result<Option<Hidden>> {
     } else {
         std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd()))?
     };
-    if path == Path::new("/") {
-        return Err(io::Error::other("it leads to `/`"));
-    }
     Ok(Some(Hidden { path, kind, seen: true }))
 }
 
