@@ -7,6 +7,7 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use shannot_policy::types::ByteSize;
 
@@ -58,6 +59,56 @@ pub(super) struct MemoryParent {
     version: Version,
 }
 
+/// Makes the group of each run of one box. From the second run on it makes one ahead, while the
+/// commands of the run before it work.
+#[derive(Debug)]
+pub(super) struct Groups {
+    parent: MemoryParent,
+    limit: ByteSize,
+    ahead: Mutex<Ahead>,
+}
+
+#[derive(Debug)]
+enum Ahead {
+    /// There may be no other run.
+    NotYet,
+    /// There has been a run, and may be more.
+    Wanted,
+    Made(MemoryGroup),
+}
+
+impl Groups {
+    pub(super) fn new(parent: MemoryParent, limit: ByteSize) -> Self {
+        Self { parent, limit, ahead: Mutex::new(Ahead::NotYet) }
+    }
+
+    fn ahead(&self) -> MutexGuard<'_, Ahead> {
+        self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The group of a run, which no other gets.
+    pub(super) fn take(&self) -> io::Result<MemoryGroup> {
+        let mut ahead = self.ahead();
+        match std::mem::replace(&mut *ahead, Ahead::Wanted) {
+            Ahead::Made(group) => return Ok(group),
+            other => *ahead = other,
+        }
+        drop(ahead);
+        self.parent.make(self.limit)
+    }
+
+    /// Makes the next run's, once the commands of this one work.
+    pub(super) fn make_ahead(&self) {
+        let mut ahead = self.ahead();
+        *ahead = match std::mem::replace(&mut *ahead, Ahead::Wanted) {
+            // One that cannot be made is tried again when it is needed, and told then.
+            Ahead::Wanted => self.parent.make(self.limit).map_or(Ahead::Wanted, Ahead::Made),
+            Ahead::NotYet => Ahead::Wanted,
+            made @ Ahead::Made(_) => made,
+        };
+    }
+}
+
 impl MemoryParent {
     /// Looks for a cgroup below which this process may make others that bound memory; `None` is
     /// the usual answer for a user without delegation.
@@ -92,7 +143,7 @@ impl MemoryParent {
     }
 
     /// Makes the group of one run.
-    pub(super) fn make(&self, limit: ByteSize) -> io::Result<MemoryGroup> {
+    fn make(&self, limit: ByteSize) -> io::Result<MemoryGroup> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let dir = loop {
             let number = NEXT.fetch_add(1, Ordering::Relaxed);

@@ -14,7 +14,7 @@ use shannot_policy::profile::{Processes, Tier};
 use shannot_policy::types::AbsPath;
 use shannot_policy::{Cwd, Plan};
 
-use super::cgroup::MemoryParent;
+use super::cgroup::{Groups, MemoryParent};
 use super::error::Error;
 use super::hides::{self, Hidden};
 use super::landlock::{self, Rule};
@@ -42,8 +42,7 @@ pub struct Prepared {
     pub(super) tier: Tier,
     pub(super) starts: Starts,
     pub(super) rules: RunRules,
-    pub(super) memory: Option<MemoryParent>,
-    pub(super) memory_limit: shannot_policy::types::ByteSize,
+    pub(super) groups: Option<Groups>,
     pub(super) enforcement: Enforcement,
     pub(super) hidden: Vec<PathBuf>,
     pub(super) programs: Vec<String>,
@@ -176,8 +175,7 @@ pub(super) fn fit(
         tier: plan.outline.tier,
         starts,
         rules,
-        memory,
-        memory_limit: plan.limits.memory,
+        groups: memory.map(|parent| Groups::new(parent, plan.limits.memory)),
         enforcement,
         hidden: hidden.into_iter().map(|h| h.path).collect(),
     })

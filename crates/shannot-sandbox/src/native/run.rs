@@ -11,7 +11,7 @@ use shannot_policy::Plan;
 use shannot_policy::plan::Outline;
 use shannot_policy::profile::Tier;
 
-use super::cgroup::{Join, MemoryGroup};
+use super::cgroup::{Groups, Join, MemoryGroup};
 use super::child::{Child, DirectChild, Kind};
 use super::enter::StageCall;
 use super::error::Error;
@@ -135,7 +135,7 @@ impl Prepared {
                 &own_ruleset
             }
         };
-        let group = self.memory.as_ref().map(|parent| parent.make(self.memory_limit)).transpose();
+        let group = self.groups.as_ref().map(Groups::take).transpose();
         let group = group.map_err(|e| Error::host("make a cgroup for the run", e))?;
         let run = |status: Fd, more: Vec<Fd>| {
             let mut run = RunSpec {
@@ -161,6 +161,7 @@ impl Prepared {
                 (self.start_direct(&run, &status)?, run.in_root.load(Ordering::Acquire))
             }
         };
+        self.groups.iter().for_each(Groups::make_ahead);
         Ok(Child { kind, statuses: vec![None; self.spec.stages.len()], group, in_root })
     }
 
