@@ -73,7 +73,7 @@ impl Child {
     /// it, before the rest of the box has gone; `None` when there is nothing more to learn.
     pub fn status_fd(&self) -> Option<BorrowedFd<'_>> {
         match &self.kind {
-            Kind::Box(hull) => hull.status_fd(),
+            Kind::Box(hull) => hull.reports.fd(),
             Kind::Direct(_) => None,
         }
     }
@@ -86,9 +86,7 @@ impl Child {
         match &mut self.kind {
             Kind::Box(hull) => {
                 let ended = hull.try_wait()?;
-                let told = hull.has_told();
-                hull.collect(&mut self.statuses);
-                if hull.has_told() && !told {
+                if hull.reports.collect(&mut self.statuses) {
                     // The kernel takes the box apart meanwhile.
                     self.group.iter_mut().for_each(MemoryGroup::finish);
                 }

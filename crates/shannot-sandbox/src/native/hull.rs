@@ -9,22 +9,18 @@ use std::io::{self, Write as _};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::AtomicI32;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use rustix::process::{PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal};
 
-use super::child::{KILL_TIME, StageStatus, readable};
+use super::child::{KILL_TIME, readable};
 use super::lent::Lent;
+use super::reports::Reports;
 use super::run::{above_stdio, blocked, pipe};
 use super::scene::Scene;
 use super::spec::{HullShared, HullSpec, MountStep, RunSpec, UserMap};
 use super::step::{Record, Step};
 use super::sys::{self, BoxProcess, Cpus, Errno, Fd};
 use crate::proc;
-
-/// How long the steps into the box may take. They are system calls on local state; one that
-/// blocks (a mount point on a dead server) must not hold the caller.
-const SETUP_TIME: Duration = Duration::from_secs(10);
 
 /// A box's first process. Dropped, it ends, and with it the box.
 #[derive(Debug)]
@@ -33,12 +29,10 @@ pub(super) struct Hull {
     shared: Arc<HullShared>,
     /// Its end ends the box. `None` once that is asked for.
     control: Option<OwnedFd>,
-    status: OwnedFd,
+    pub(super) reports: Reports,
     /// What the process takes from this one's table of descriptors when it makes its own: the
     /// other ends, and this process. Empty once it has.
     taken: Vec<OwnedFd>,
-    /// Whether it has nothing more to tell of its commands: all have ended.
-    told: bool,
     /// Whether ending the process ends the box, which a pid namespace makes true.
     namespaced: bool,
     reaped: bool,
@@ -83,10 +77,8 @@ impl Hull {
     pub(super) fn begin(spec: &Arc<HullSpec>) -> Result<Self, HullError> {
         let make_pipe = || pipe().map_err(|e| HullError::Host("make a pipe", e));
         let ((control_read, control), (status, status_write)) = (make_pipe()?, make_pipe()?);
-        for end in [&control, &status] {
-            // Of a pipe that was just made: cannot fail.
-            let _ = rustix::fs::fcntl_setfl(end, rustix::fs::OFlags::NONBLOCK);
-        }
+        // Of a pipe that was just made: cannot fail.
+        let _ = rustix::fs::fcntl_setfl(&control, rustix::fs::OFlags::NONBLOCK);
         let own = pidfd_open(getpid(), PidfdFlags::empty()).map_err(io::Error::from);
         let own = own.and_then(above_stdio);
         let own = own.map_err(|e| HullError::Host("open a descriptor for this process", e))?;
@@ -108,9 +100,8 @@ impl Hull {
             process,
             shared,
             control: Some(control),
-            status,
+            reports: Reports::new(status),
             taken: vec![control_read, status_write, own],
-            told: false,
             namespaced: spec.cloned != 0,
             reaped: false,
         };
@@ -189,18 +180,7 @@ impl Hull {
 
     /// Waits for the next thing that the process tells, but not for ever.
     fn next_record(&self) -> io::Result<Record> {
-        // This process holds the other end too, so that the pipe does not tell of a first process
-        // that was killed.
-        if !readable(&[self.status.as_fd(), self.process.pidfd.as_fd()], SETUP_TIME) {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        let mut bytes = [0u8; Record::BYTES];
-        let read = match rustix::io::read(&self.status, &mut bytes) {
-            Err(rustix::io::Errno::AGAIN) => 0,
-            read => read?,
-        };
-        let record = (read == Record::BYTES).then(|| Record::from_bytes(bytes)).flatten();
-        record.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+        self.reports.next(self.process.pidfd.as_fd())
     }
 
     /// Closes what the process has in a table of its own by now, or will never need.
@@ -219,44 +199,12 @@ impl Hull {
         (!self.reaped).then(|| self.process.pidfd.as_fd())
     }
 
-    /// Readable when the process has told of a command; `None` once it has nothing more to tell.
-    pub(super) fn status_fd(&self) -> Option<BorrowedFd<'_>> {
-        (!self.told).then(|| self.status.as_fd())
-    }
-
-    /// Whether every command has ended.
-    pub(super) fn has_told(&self) -> bool {
-        self.told
-    }
-
     /// Whether the process has ended, and with it the box.
     pub(super) fn try_wait(&mut self) -> io::Result<bool> {
         if !self.reaped {
             self.reaped = self.process.reap()?.is_some();
         }
         Ok(self.reaped)
-    }
-
-    /// Reads what the process has told of its commands.
-    pub(super) fn collect(&mut self, statuses: &mut [Option<StageStatus>]) {
-        let mut bytes = [0u8; Record::BYTES];
-        while !self.told {
-            match rustix::io::read(&self.status, &mut bytes) {
-                Ok(Record::BYTES) => {}
-                Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => return,
-                // Its end: the process was killed.
-                Ok(_) | Err(_) => {
-                    self.told = true;
-                    return;
-                }
-            }
-            if let Some(Record::Exited { stage, status }) = Record::from_bytes(bytes)
-                && let Some(slot) = statuses.get_mut(usize::from(stage))
-            {
-                *slot = Some(StageStatus::from_wait(status));
-            }
-            self.told |= statuses.iter().all(Option::is_some);
-        }
     }
 
     /// Has the process pass a signal to its commands.

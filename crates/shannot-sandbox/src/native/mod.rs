@@ -17,6 +17,7 @@ mod lent;
 mod prepare;
 mod program;
 mod report;
+mod reports;
 mod run;
 mod scene;
 mod spec;
