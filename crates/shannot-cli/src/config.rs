@@ -5,6 +5,7 @@ use std::env;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use shannot::LocalExecutor;
 use shannot::policy::Locale;
 
 /// What this process was started with.
@@ -33,6 +34,11 @@ impl Surroundings {
             locale: Locale::from_env(pairs),
         }
     }
+}
+
+/// The executor of this machine for this program, which goes on inside a box where it has to.
+pub(crate) fn local_executor() -> LocalExecutor {
+    LocalExecutor::on_this_thread().with_stage_two("/proc/self/exe".into())
 }
 
 /// The XDG base directory specification: "all paths must be absolute. If an implementation

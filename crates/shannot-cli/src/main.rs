@@ -21,6 +21,10 @@ use exit_code::ExitCode;
 
 fn main() -> std::process::ExitCode {
     let words: Vec<_> = std::env::args_os().collect();
+    if let Err(error) = shannot::sandbox::stage_two(&words) {
+        render::human::complain(&error.to_string());
+        return ExitCode::Failed.into();
+    }
     let code = match Cli::read(&words) {
         Ok(Cli { global, command }) => match command {
             Subcommand::Run(args) => run::run(args, &global),

@@ -32,6 +32,8 @@ pub struct PassedOver {
 pub enum Engine {
     /// This program, by system calls of its own.
     Native,
+    /// bwrap makes the mounts and namespaces, this program the rest.
+    Bwrap,
 }
 
 impl Engine {
@@ -39,6 +41,7 @@ impl Engine {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Native => "native",
+            Self::Bwrap => "bwrap",
         }
     }
 }

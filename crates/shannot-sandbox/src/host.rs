@@ -2,6 +2,7 @@
 //! is read for each box.
 
 use std::io;
+use std::path::PathBuf;
 
 use shannot_policy::plan::HostFacts;
 use shannot_policy::plan::seccomp::{Arch, Ticket};
@@ -30,6 +31,8 @@ pub struct Host {
     pub(crate) ignores_children: bool,
     /// The hard limit of open files.
     pub(crate) open_files: u64,
+    /// What goes on inside a box of another's making.
+    pub(crate) stage_two: Option<PathBuf>,
 }
 
 impl Host {
@@ -45,7 +48,15 @@ impl Host {
             all_caps: all_caps(),
             ignores_children: native::ignores_children(),
             open_files: limit.maximum.unwrap_or(u64::MAX),
+            stage_two: None,
         }
+    }
+
+    /// Names a program that calls [`crate::stage_two`] first of all, which tier T3 needs: this one,
+    /// for a program that does.
+    #[must_use]
+    pub fn with_stage_two(self, program: PathBuf) -> Self {
+        Self { stage_two: Some(program), ..self }
     }
 
     /// The groups `adm` and `systemd-journal`, where `/etc/group` has them now.

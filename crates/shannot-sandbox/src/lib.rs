@@ -8,6 +8,7 @@
 #![cfg(target_os = "linux")]
 
 mod accounts;
+mod bwrap;
 mod enforcement;
 mod host;
 mod mounts;
@@ -16,4 +17,6 @@ mod proc;
 
 pub use enforcement::{Enforcement, Engine, Layer, PassedOver, Status};
 pub use host::Host;
-pub use native::{Begun, Child, Error, Prepared, StageStatus, Stdio, begin, prepare, start};
+pub use native::{
+    Begun, Child, Error, Prepared, StageStatus, Stdio, begin, prepare, stage_two, start,
+};

@@ -10,12 +10,16 @@ use crate::proc;
 /// One line of `/proc/<pid>/mountinfo`, `proc_pid_mountinfo(5)`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct MountEntry {
+    /// Its number, which no other mount has as long as it is mounted.
+    pub(crate) id: u64,
     /// The file system, as its device number.
     pub(crate) device: String,
     /// Which directory of its file system is mounted.
     pub(crate) root: PathBuf,
     /// Where.
     pub(crate) mount_point: PathBuf,
+    /// Options of this mount.
+    pub(crate) options: String,
     /// The file system's type.
     pub(crate) fstype: String,
     /// Options of the file system (not of the mount).
@@ -32,15 +36,24 @@ fn parse_mountinfo(text: &[u8]) -> Vec<MountEntry> {
     text.split(|b| *b == b'\n')
         .filter_map(|line| {
             let mut fields = line.split(|b| *b == b' ');
-            let device = String::from_utf8_lossy(fields.nth(2)?).into_owned();
+            let id = std::str::from_utf8(fields.next()?).ok()?.parse().ok()?;
+            let device = String::from_utf8_lossy(fields.nth(1)?).into_owned();
             let root = unescape(fields.next()?);
             let mount_point = unescape(fields.next()?);
+            let options = String::from_utf8_lossy(fields.next()?).into_owned();
             let mut after = fields.skip_while(|f| *f != b"-").skip(1);
             let fstype = String::from_utf8_lossy(after.next()?).into_owned();
             let super_options = String::from_utf8_lossy(after.nth(1)?).into_owned();
-            Some(MountEntry { device, root, mount_point, fstype, super_options })
+            Some(MountEntry { id, device, root, mount_point, options, fstype, super_options })
         })
         .collect()
+}
+
+impl MountEntry {
+    /// Whether the mount has an option such as `ro`.
+    pub(crate) fn has(&self, option: &str) -> bool {
+        self.options.split(',').any(|own| own == option)
+    }
 }
 
 /// Undoes the octal escapes of space, tab, newline and backslash.
@@ -70,9 +83,11 @@ mod tests {
     fn mountinfo_line_with_optional_fields_and_escapes_is_read() {
         let line = b"36 35 98:0 /mnt1 /mnt\\0402 rw,noatime master:1 shared:7 - ext3 /dev/root rw,errors=continue\n";
         let want = MountEntry {
+            id: 36,
             device: "98:0".into(),
             root: "/mnt1".into(),
             mount_point: "/mnt 2".into(),
+            options: "rw,noatime".into(),
             fstype: "ext3".into(),
             super_options: "rw,errors=continue".into(),
         };

@@ -4,12 +4,11 @@
 use std::sync::Arc;
 
 use serde::Serialize;
-use shannot::LocalExecutor;
 use shannot::policy::profile::{Examples, Tier};
 use shannot::policy::{Argv, Cwd, Grant, Locale, Profile, Request, Stages, authorize};
 
 use crate::args::Global;
-use crate::config::Surroundings;
+use crate::config::{Surroundings, local_executor};
 use crate::error::{Error, chain};
 use crate::exit_code::ExitCode;
 use crate::profiles::Profiles;
@@ -20,9 +19,6 @@ use facts::Facts;
 mod advice;
 mod facts;
 mod text;
-
-/// The tiers of the native engine, which is the one there is.
-const TIERS: [Tier; 3] = [Tier::T1, Tier::T2, Tier::L];
 
 /// What this host can enforce.
 #[derive(Debug, Serialize)]
@@ -67,10 +63,10 @@ fn examine(global: &Global) -> Result<Report, Error> {
     let surroundings = Surroundings::read();
     let profile = Profiles::new(&surroundings).select(global.profile.as_deref())?.profile;
     let grant = grant_for_nothing(&profile)?;
-    let executor = LocalExecutor::on_this_thread();
+    let executor = local_executor();
     let mut tiers = Vec::new();
     let mut failures = Vec::new();
-    for tier in TIERS {
+    for tier in Tier::ALL {
         let probed = executor.probe(&grant, tier);
         tiers.push(TierReport {
             tier: tier.as_str(),

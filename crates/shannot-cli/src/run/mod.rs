@@ -8,7 +8,7 @@ use shannot::policy::{Profile, Request};
 use shannot::{Executor, Gate, Input, Io, LocalExecutor, Outcome, Output};
 
 use crate::args::{Global, Run as Args};
-use crate::config::Surroundings;
+use crate::config::{Surroundings, local_executor};
 use crate::error::Error;
 use crate::exit_code::ExitCode;
 use crate::profiles::Profiles;
@@ -110,7 +110,7 @@ fn perform(
     let stages = wishes.asked.stages()?;
     let programs: Vec<_> = stages.as_slice().iter().map(|argv| argv.program.clone()).collect();
     let profiles = Profiles::new(surroundings);
-    let executor = Arc::new(LocalExecutor::on_this_thread());
+    let executor = Arc::new(local_executor());
     let asked = global.profile.as_deref();
     let mut go = |profile: Arc<Profile>| {
         about.profile = Some(profile.name.to_string());

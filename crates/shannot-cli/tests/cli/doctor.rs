@@ -11,7 +11,7 @@ fn doctor_finds_the_tier_that_run_uses() {
                 end(shannot(user).args(["run", "--json", "--profile", profile, "ls"])).json();
             assert_eq!(report["runs_in"], result["enforcement"]["tier"], "{profile} as {user:?}");
             let tiers: Vec<_> = report["tiers"].as_array().unwrap().iter().collect();
-            assert_eq!(tiers.len(), 3);
+            assert_eq!(tiers.len(), 4);
             for tier in tiers {
                 assert_eq!(tier["works"] == true, tier["error"].is_null(), "{tier}");
             }

@@ -111,8 +111,15 @@ pub const DIFFERENCES: &[Difference] = &[
         why: "they are private to the run",
     },
     Difference {
+        id: "mount-table",
+        tiers: &[Tier::T3],
+        view: Seen::Always,
+        what: "`mount`, `findmnt`, `df`, `/proc/self/mounts` show the box's mounts, read-only, with those that cover hidden paths",
+        why: "bwrap gives the box no right to bind the host's table",
+    },
+    Difference {
         id: "mount-table-of-children",
-        tiers: MOUNTED,
+        tiers: &[Tier::T1, Tier::T2],
         view: Seen::Always,
         what: "programs started by a listed command see the box's mount table (`sh -c 'cat /proc/self/mountinfo'`)",
         why: "the host's table is bound over a stage's own /proc entries, which belong to that process",

@@ -222,8 +222,11 @@ fn mounts(profile: &Profile, tier: Tier) -> Vec<Mount> {
     let size = profile.limits.scratch;
     let scratch = profile.paths.scratch.iter().map(|path| Mount::Scratch(path.clone(), size));
     let mut mounts: Vec<Mount> = std::iter::once(Mount::Hides).chain(scratch).collect();
-    // Whatever else is the box's own, `df` and `findmnt` answer for the host.
-    mounts.push(Mount::HostMountTable);
+    // Whatever else is the box's own, `df` and `findmnt` answer for the host. bwrap leaves no right
+    // to bind it.
+    if tier != Tier::T3 {
+        mounts.push(Mount::HostMountTable);
+    }
     mounts
 }
 

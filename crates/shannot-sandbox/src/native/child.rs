@@ -9,6 +9,7 @@ use rustix::process::{Signal, pidfd_send_signal};
 
 use super::cgroup::MemoryGroup;
 use super::hull::Hull;
+use super::launch::Launched;
 use super::sys;
 
 /// How a command ended.
@@ -44,6 +45,8 @@ pub struct Child {
 pub(super) enum Kind {
     /// A first process of its own starts and reaps them.
     Box(Hull),
+    /// The same, in a box that bwrap has made.
+    Launched(Launched),
     /// This process's own; they cannot have any themselves.
     Direct(Vec<DirectChild>),
 }
@@ -61,6 +64,7 @@ impl Child {
     pub fn wait_fd(&self) -> Option<BorrowedFd<'_>> {
         match &self.kind {
             Kind::Box(hull) => hull.wait_fd(),
+            Kind::Launched(launched) => launched.wait_fd(),
             Kind::Direct(children) => children
                 .iter()
                 .zip(&self.statuses)
@@ -74,6 +78,7 @@ impl Child {
     pub fn status_fd(&self) -> Option<BorrowedFd<'_>> {
         match &self.kind {
             Kind::Box(hull) => hull.reports.fd(),
+            Kind::Launched(launched) => launched.reports.fd(),
             Kind::Direct(_) => None,
         }
     }
@@ -88,6 +93,13 @@ impl Child {
                 let ended = hull.try_wait()?;
                 if hull.reports.collect(&mut self.statuses) {
                     // The kernel takes the box apart meanwhile.
+                    self.group.iter_mut().for_each(MemoryGroup::finish);
+                }
+                Ok(ended)
+            }
+            Kind::Launched(launched) => {
+                let ended = launched.try_wait()?;
+                if launched.reports.collect(&mut self.statuses) {
                     self.group.iter_mut().for_each(MemoryGroup::finish);
                 }
                 Ok(ended)
@@ -118,6 +130,7 @@ impl Child {
     pub fn signal(&self, signal: i32) {
         match &self.kind {
             Kind::Box(hull) => hull.signal(signal),
+            Kind::Launched(launched) => launched.signal(signal),
             Kind::Direct(children) => {
                 let Some(signal) = Signal::from_named_raw(signal) else { return };
                 for (child, status) in children.iter().zip(&self.statuses) {
@@ -161,6 +174,8 @@ impl Child {
     fn processes(&self) -> Vec<i32> {
         match &self.kind {
             Kind::Box(hull) => children_of(hull.pid()),
+            // The first of them is the box's first process.
+            Kind::Launched(launched) => children_of(launched.pid()).split_off(1),
             Kind::Direct(children) => children.iter().map(|c| c.pid).collect(),
         }
     }
@@ -184,6 +199,7 @@ impl Kind {
     pub(super) fn kill(&mut self) {
         match self {
             Self::Box(hull) => hull.kill(),
+            Self::Launched(launched) => launched.kill(),
             Self::Direct(children) => {
                 for child in children {
                     // One that has just ended needs none.
@@ -196,7 +212,8 @@ impl Kind {
     /// Waits until the run has ended, but not for ever.
     pub(super) fn wait_briefly(&mut self) {
         match self {
-            Self::Box(hull) => hull.wait_briefly(),
+            // They see to it when they are dropped.
+            Self::Box(_) | Self::Launched(_) => {}
             Self::Direct(children) => children.iter().for_each(|child| {
                 if readable(&[child.pidfd.as_fd()], KILL_TIME) {
                     // Reaped already, when `try_wait` was first.

@@ -67,6 +67,11 @@ pub(super) extern "C" fn box_main(hull: &HullShared) -> ! {
     }
     // Until here the descriptors are the parent's own, so that what it opened meanwhile is here.
     report.need(Step::Descriptors, sys::unshare(u64::from(libc::CLONE_FILES.cast_unsigned())));
+    fit_out(hull, run, &report)
+}
+
+/// What is left once the box has its mounts and namespaces, and this process descriptors of its own.
+pub(super) fn fit_out(hull: &HullShared, run: &RunSpec, report: &Reporter) -> ! {
     // What the parent's other threads and other runs have open must not stay open here: a pipe
     // of another run would never end, a caller's file would be held.
     let mut host_proc = hull.lent.host_proc.get();
@@ -97,7 +102,7 @@ pub(super) extern "C" fn box_main(hull: &HullShared) -> ! {
         report.need(Step::Landlock, sys::landlock_restrict_self(domain.as_raw_fd()));
         report.need(Step::Subreaper, sys::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0));
     }
-    init::run(hull, run, &tables, &report)
+    init::run(hull, run, &tables, report)
 }
 
 /// The session, the read-only tree, what no process of the box can ever have, and last the
@@ -182,7 +187,7 @@ pub(super) extern "C" fn stage_main(call: &StageCall) -> ! {
     report.need(Step::NoNewPrivs, sys::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0));
     report.need(Step::Landlock, sys::landlock_restrict_self(run.ruleset));
     if let Some(ruleset) = &stage.exec_ruleset {
-        report.need(Step::Landlock, sys::landlock_restrict_self(ruleset.as_raw_fd()));
+        report.need(Step::Landlock, sys::landlock_restrict_self(ruleset.fd()));
     }
     if let Some(parent) = call.die_with {
         // After the change of uid, which clears it. A parent that died before this line cannot

@@ -138,7 +138,7 @@ impl Hull {
             Record::Failed { step, errno, .. } => {
                 return Err(SceneError::Step(step, Errno(errno)));
             }
-            Record::Started | Record::Exited { .. } => {
+            Record::Started { .. } | Record::Exited { .. } => {
                 return Err(SceneError::Host(io::Error::other("it gave a wrong answer")));
             }
         }

@@ -32,12 +32,12 @@ pub(super) fn run(
     let mut pids: Pids = [0; MOST_STAGES];
     let mut stack = [MaybeUninit::<u128>::uninit(); 2048];
     let stages = run.prepared.stages.iter().zip(0u8..);
-    // In tier L the mounts are the host's own, and so is the table.
     let in_pid_namespace = run.prepared.init_domain.is_none();
     // Ignored, as a supervisor's caller may leave it, it would have the kernel reap the commands.
     report.need(Step::Signals, sys::default_action(libc::SIGCHLD));
     for ((pid, (stage, index)), table) in pids.iter_mut().zip(stages).zip(tables) {
-        let mount_table: &[sys::Fd] = if in_pid_namespace { table } else { &[] };
+        // Elsewhere the mounts are the host's own, and so is the table, or it cannot be shown.
+        let mount_table: &[sys::Fd] = if run.prepared.mount_table.is_some() { table } else { &[] };
         let call = StageCall {
             run,
             stage,
@@ -59,7 +59,8 @@ pub(super) fn run(
         let keep = if run.prepared.identity.unused.is_some() { CAP_KILL_BIT } else { 0 };
         report.need(Step::Capabilities, sys::capset(keep, 0));
     }
-    let _ = sys::write(run.status, &Record::Started.to_bytes());
+    let in_root = run.in_root.load(Ordering::Acquire);
+    let _ = sys::write(run.status, &Record::Started { in_root }.to_bytes());
     serve(run, &mut pids, hull.control, ended);
     if !in_pid_namespace {
         end_all();

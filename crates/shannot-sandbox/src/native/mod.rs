@@ -9,10 +9,12 @@ mod cgroup;
 mod child;
 mod enter;
 mod error;
+mod handover;
 mod hides;
 mod hull;
 mod init;
 mod landlock;
+mod launch;
 mod lent;
 mod prepare;
 mod program;
@@ -21,6 +23,7 @@ mod reports;
 mod run;
 mod scene;
 mod spec;
+mod stage_two;
 mod step;
 mod strings;
 mod sys;
@@ -30,6 +33,7 @@ pub use child::{Child, StageStatus};
 pub use error::Error;
 pub use prepare::{Prepared, prepare};
 pub use run::{Begun, Stdio, begin, start};
+pub use stage_two::stage_two;
 
 /// The program's descriptor; see [`shannot_policy::plan::PROGRAM_FD`].
 const PROGRAM_FD: sys::Fd = shannot_policy::plan::PROGRAM_FD.cast_signed();

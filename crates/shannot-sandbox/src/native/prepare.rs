@@ -18,14 +18,16 @@ use super::cgroup::{Groups, MemoryParent};
 use super::error::Error;
 use super::hides::{self, Hidden};
 use super::landlock::{self, Rule};
+use super::launch::Launcher;
 use super::program::{self, Resolved};
 use super::report;
 use super::scene::Scene;
 use super::spec::{
     Bounds, BoxSpec, HullSpec, IdentitySpec, MOUNT_TABLE, MaskKind, MountStep, ProgramSpec, Rlimit,
-    StageSpec, UserMap,
+    Ruleset, StageSpec, UserMap,
 };
 use super::strings::StringArray;
+use crate::bwrap::program::Bwrap;
 use crate::enforcement::{Enforcement, Engine};
 use crate::host::Host;
 
@@ -49,12 +51,14 @@ pub struct Prepared {
 }
 
 /// Whose children the commands are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Starts {
     /// A first process of the box starts and reaps them.
     Box,
     /// They are this process's own: in tier L, where they cannot have children themselves.
     Direct,
+    /// The same as the first, in a box that bwrap makes.
+    Launched(Launcher),
 }
 
 /// The Landlock rules of a run.
@@ -129,7 +133,9 @@ pub(super) fn fit(
     };
     let in_tier_l = plan.outline.tier == Tier::L;
     let forks = plan.stages.iter().any(|s| s.filter.forks);
-    let starts = if in_tier_l
+    let starts = if plan.outline.tier == Tier::T3 {
+        Starts::Launched(Launcher::new(plan, host, &hidden, &scene.mounts)?)
+    } else if in_tier_l
         && !forks
         && !host.ignores_children
         && !resolved.iter().any(|r| program::has_capabilities(&r.path))
@@ -140,7 +146,7 @@ pub(super) fn fit(
     };
     let memory = MemoryParent::find(&scene.mounts);
     let enforcement = Enforcement {
-        engine: Engine::Native,
+        engine: if plan.outline.tier == Tier::T3 { Engine::Bwrap } else { Engine::Native },
         tier: plan.outline.tier,
         layers: report::layers(plan, host, &scene.mounts, &hidden, memory.as_ref()),
         passed_over: Vec::new(),
@@ -152,7 +158,7 @@ pub(super) fn fit(
         mount_table: plan.mounts.contains(&Mount::HostMountTable).then(mount_table),
         scratch_rules: scratch,
         scratch_access: landlock::scratch_access(abi, reads),
-        init_domain: (in_tier_l && starts == Starts::Box)
+        init_domain: (in_tier_l && matches!(starts, Starts::Box))
             .then(|| landlock::domain(abi))
             .transpose()?,
         identity: identity(plan),
@@ -217,7 +223,12 @@ pub(super) fn check_tier(tier: Tier, host: &Host) -> Result<(), Error> {
     let lacks = |lacks: String| Err(Error::Lacks { tier, lacks });
     let caps = CAP_SYS_ADMIN | CAP_SETUID | CAP_SETGID | CAP_SETPCAP;
     if tier == Tier::T3 {
-        return lacks("the native engine realises T1, T2 and L".into());
+        if let Err(what) = Bwrap::find() {
+            return lacks(format!("it needs {what}"));
+        }
+        if host.stage_two.is_none() {
+            return lacks("this program does not go on inside a box of another's making".into());
+        }
     }
     if tier == Tier::T1 && (host.uid != 0 || host.effective_caps & caps != caps) {
         return lacks(
@@ -431,7 +442,7 @@ fn stages(
             } else {
                 let mut files = resolved.executables();
                 files.extend(stage.spawns.iter().flat_map(|p| program::files_of(p, search)));
-                Some(landlock::executables(plan.landlock.abi, &files)?)
+                Some(Ruleset::Own(landlock::executables(plan.landlock.abi, &files)?))
             };
             Ok(StageSpec {
                 program: Some(ProgramSpec {

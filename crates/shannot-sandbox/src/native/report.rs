@@ -29,22 +29,24 @@ pub(super) fn layers(
 
 fn namespaces(plan: &Plan) -> Layer {
     let names: Vec<_> = plan.outline.namespaces.iter().map(|n| n.as_str()).collect();
-    if names.is_empty() {
-        Layer::not_enforced("namespaces", "none in tier L")
-    } else {
-        Layer::enforced("namespaces", names.join(", "))
+    match plan.outline.tier {
+        Tier::L => Layer::not_enforced("namespaces", "none in tier L"),
+        Tier::T3 => Layer::enforced("namespaces", format!("{}; made by bwrap", names.join(", "))),
+        Tier::T1 | Tier::T2 => Layer::enforced("namespaces", names.join(", ")),
     }
 }
 
 fn read_only(plan: &Plan) -> Layer {
-    if plan.outline.tier == Tier::L {
-        Layer::enforced(
-            "read_only",
-            "Landlock refuses changes of files, seccomp changes of their metadata; reads update atime",
-        )
-    } else {
-        Layer::enforced("read_only", "every mount read-only, nosuid, nodev, private")
-    }
+    let how = match plan.outline.tier {
+        Tier::L => {
+            "Landlock refuses changes of files, seccomp changes of their metadata; reads update atime"
+        }
+        Tier::T3 => {
+            "every mount read-only, nosuid, nodev, private, but for the five devices' own; looked at"
+        }
+        Tier::T1 | Tier::T2 => "every mount read-only, nosuid, nodev, private",
+    };
+    Layer::enforced("read_only", how)
 }
 
 fn devices(plan: &Plan) -> Layer {
@@ -54,11 +56,12 @@ fn devices(plan: &Plan) -> Layer {
 
 fn hides(plan: &Plan, hidden: &[Hidden]) -> Layer {
     let n = hidden.len();
-    if plan.outline.tier == Tier::L {
-        Layer::enforced("hidden", format!("{n} paths cannot be read; their names and sizes show"))
-    } else {
-        Layer::enforced("hidden", format!("{n} paths covered by empty mounts of mode 000"))
-    }
+    let how = match plan.outline.tier {
+        Tier::L => "cannot be read; their names and sizes show",
+        Tier::T3 => "covered: directories by empty mounts, files by a device that cannot be opened",
+        Tier::T1 | Tier::T2 => "covered by empty mounts of mode 000",
+    };
+    Layer::enforced("hidden", format!("{n} paths {how}"))
 }
 
 /// In tier L a look at an automount or a network mount cannot be prevented.

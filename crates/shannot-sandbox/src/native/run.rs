@@ -17,8 +17,9 @@ use super::enter::StageCall;
 use super::error::Error;
 use super::hull::{Hull, HullError, SceneError};
 use super::landlock;
+use super::launch::LaunchError;
 use super::prepare::{self, Prepared, RunRules, Starts};
-use super::spec::{HullSpec, RunSpec, StageIo};
+use super::spec::{HullSpec, Ruleset, RunSpec, StageIo};
 use super::step::{Record, Step};
 use super::sys::{self, Errno, Fd, SignalMask};
 use crate::enforcement::Enforcement;
@@ -69,7 +70,7 @@ pub fn begin(outline: &Outline, host: &Host) -> Result<Option<Begun>, Error> {
 }
 
 fn begin_hull(tier: Tier, spec: Arc<HullSpec>) -> Result<Option<Begun>, Error> {
-    if spec.cloned == 0 {
+    if spec.cloned == 0 || tier == Tier::T3 {
         return Ok(None);
     }
     let since = Instant::now();
@@ -121,7 +122,7 @@ impl Prepared {
 
     /// Starts one run, in a hull that was begun before or, where a box needs one, in a new one.
     fn start_in(&self, hull: Option<Hull>, stdio: Stdio) -> Result<Child, Error> {
-        let hull = match (hull, self.starts) {
+        let hull = match (hull, &self.starts) {
             (None, Starts::Box) => Some(Hull::begin(&self.spec.hull)),
             (hull, _) => hull.map(Ok),
         };
@@ -150,12 +151,17 @@ impl Prepared {
             run.keep_descriptors();
             run
         };
-        let (kind, in_root) = match hull {
-            Some(hull) => {
+        let (kind, in_root) = match (hull, &self.starts) {
+            (Some(hull), _) => {
                 let run = Arc::new(run(hull.status(), hull.descriptors()));
-                (self.start_box(hull, &run)?, run.in_root.load(Ordering::Acquire))
+                self.start_box(hull, &run)?
             }
-            None => {
+            (None, Starts::Launched(launcher)) => {
+                let launched = launcher.start(|status, control| run(status, vec![control]));
+                let (launched, in_root) = launched.map_err(|e| self.launch_failed(e))?;
+                (Kind::Launched(launched), in_root)
+            }
+            (None, Starts::Box | Starts::Direct) => {
                 let (status, write) = pipe().map_err(|e| Error::host("make a pipe", e))?;
                 let run = run(write.as_raw_fd(), Vec::new());
                 (self.start_direct(&run, &status)?, run.in_root.load(Ordering::Acquire))
@@ -165,7 +171,7 @@ impl Prepared {
         Ok(Child { kind, statuses: vec![None; self.spec.stages.len()], group, in_root })
     }
 
-    fn start_box(&self, mut hull: Hull, run: &Arc<RunSpec>) -> Result<Kind, Error> {
+    fn start_box(&self, mut hull: Hull, run: &Arc<RunSpec>) -> Result<(Kind, bool), Error> {
         let dumpable = rustix::process::dumpable_behavior();
         let answer = hull.enter(run);
         // Taking another uid marks the memory as not dumpable, and this process shares it until
@@ -176,7 +182,7 @@ impl Prepared {
         }
         // A hull that is dropped ends.
         match answer {
-            Ok(Record::Started) => Ok(Kind::Box(hull)),
+            Ok(Record::Started { in_root }) => Ok((Kind::Box(hull), in_root)),
             Ok(Record::Failed { stage, step, errno }) => {
                 Err(self.failed(stage, step, Errno(errno)))
             }
@@ -229,6 +235,18 @@ impl Prepared {
         Err(failure)
     }
 
+    fn launch_failed(&self, error: LaunchError) -> Error {
+        match error {
+            LaunchError::Host(what, source) => Error::host(what, source),
+            LaunchError::Refused(said) => Error::Tier {
+                tier: self.tier,
+                step: "have bwrap make the box",
+                source: io::Error::other(said),
+            },
+            LaunchError::Step { stage, step, errno } => self.failed(stage, step, errno),
+        }
+    }
+
     fn failed(&self, stage: u8, step: Step, errno: Errno) -> Error {
         let program = self.programs.get(usize::from(stage)).map_or("", String::as_str);
         Error::step(self.tier, step, errno, program, &self.spec.cwd.to_string_lossy())
@@ -271,7 +289,7 @@ impl RunSpec {
         all.extend(self.stage_io.iter().flat_map(|io| [io.stdin, io.stdout, io.stderr]));
         all.extend(self.prepared.init_domain.as_ref().map(AsRawFd::as_raw_fd));
         all.extend(
-            self.prepared.stages.iter().filter_map(|s| Some(s.exec_ruleset.as_ref()?.as_raw_fd())),
+            self.prepared.stages.iter().filter_map(|s| s.exec_ruleset.as_ref().map(Ruleset::fd)),
         );
         all.sort_unstable();
         all.dedup();

@@ -1,7 +1,7 @@
 //! What a child reads: everything resolved, opened and allocated before it needs it.
 
 use std::ffi::{CStr, CString};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
@@ -26,6 +26,20 @@ pub(crate) struct HullSpec {
     /// The mounts that come first.
     pub(crate) mounts: Vec<MountStep>,
     pub(crate) bounds: Bounds,
+}
+
+impl HullSpec {
+    /// A hull of somebody else's making.
+    pub(crate) const fn nothing() -> Self {
+        Self {
+            cloned: 0,
+            unshared: 0,
+            user_map: None,
+            pid_max: None,
+            mounts: Vec::new(),
+            bounds: Bounds { drop: 0, lock_securebits: false },
+        }
+    }
 }
 
 /// What no process of the box can ever have again.
@@ -125,7 +139,25 @@ pub(crate) struct StageSpec {
     /// The sixth argument of the one `execveat`; see `Ticket`.
     pub(crate) ticket: u64,
     /// The programs that may be executed, where that is a list.
-    pub(crate) exec_ruleset: Option<OwnedFd>,
+    pub(crate) exec_ruleset: Option<Ruleset>,
+}
+
+/// A Landlock ruleset.
+#[derive(Debug)]
+pub(crate) enum Ruleset {
+    /// Of this process's making.
+    Own(OwnedFd),
+    /// Of the supervisor's, in whose box this process goes on.
+    Inherited(Fd),
+}
+
+impl Ruleset {
+    pub(crate) fn fd(&self) -> Fd {
+        match self {
+            Self::Own(fd) => fd.as_raw_fd(),
+            Self::Inherited(fd) => *fd,
+        }
+    }
 }
 
 /// A program and its words.

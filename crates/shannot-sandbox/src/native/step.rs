@@ -20,6 +20,7 @@ pub(crate) enum Step {
     Cgroup,
     Stdio,
     HostMountTable,
+    Verify,
     Program,
     Capabilities,
     Identity,
@@ -35,7 +36,7 @@ pub(crate) enum Step {
 }
 
 impl Step {
-    const ALL: [Self; 27] = [
+    const ALL: [Self; 28] = [
         Self::Clone,
         Self::Session,
         Self::ReadOnlyTree,
@@ -51,6 +52,7 @@ impl Step {
         Self::Cgroup,
         Self::Stdio,
         Self::HostMountTable,
+        Self::Verify,
         Self::Program,
         Self::Capabilities,
         Self::Identity,
@@ -83,6 +85,7 @@ impl Step {
             Self::Cgroup => "join the run's cgroup",
             Self::Stdio => "set up standard input and output (dup3)",
             Self::HostMountTable => "show the host's mount table (mount --bind)",
+            Self::Verify => "find every mount read-only, nosuid and nodev (/proc/self/mountinfo)",
             Self::Program => "open the program in the box",
             Self::Capabilities => "drop capabilities",
             Self::Identity => "become an unused uid (setresuid)",
@@ -104,8 +107,9 @@ impl Step {
 pub(crate) enum Record {
     /// The box's tree is its own: what happens to the host's mounts no longer shows in it.
     Apart,
-    /// Every command has been executed.
-    Started,
+    /// Every command has been executed, and started at `/` if it could not enter the directory
+    /// asked for.
+    Started { in_root: bool },
     /// A step failed; nothing was executed by this stage.
     Failed { stage: u8, step: Step, errno: i32 },
     /// A command ended, with its status as `wait4(2)` encodes it.
@@ -119,7 +123,7 @@ impl Record {
     /// The message as it crosses the pipe: kind, stage, step, zero, a number in native order.
     pub(crate) fn to_bytes(self) -> [u8; Self::BYTES] {
         let (kind, stage, step, number) = match self {
-            Self::Started => (0, 0, 0, 0),
+            Self::Started { in_root } => (0, 0, 0, i32::from(in_root)),
             Self::Apart => (3, 0, 0, 0),
             Self::Failed { stage, step, errno } => (1, stage, step as u8, errno),
             Self::Exited { stage, status } => (2, stage, 0, status),
@@ -133,7 +137,7 @@ impl Record {
         let [kind, stage, step, _, a, b, c, d] = bytes;
         let number = i32::from_ne_bytes([a, b, c, d]);
         match kind {
-            0 => Some(Self::Started),
+            0 => Some(Self::Started { in_root: number != 0 }),
             1 => {
                 let step = *Step::ALL.get(usize::from(step))?;
                 Some(Self::Failed { stage, step, errno: number })
@@ -156,7 +160,11 @@ mod tests {
             let record = Record::Failed { stage: 3, step, errno: 13 };
             assert_eq!(Record::from_bytes(record.to_bytes()), Some(record));
         }
-        for record in [Record::Apart, Record::Started, Record::Exited { stage: 1, status: -1 }] {
+        for record in [
+            Record::Apart,
+            Record::Started { in_root: true },
+            Record::Exited { stage: 1, status: -1 },
+        ] {
             assert_eq!(Record::from_bytes(record.to_bytes()), Some(record));
         }
         assert_eq!(Record::from_bytes([9; 8]), None);

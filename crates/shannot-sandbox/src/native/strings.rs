@@ -7,15 +7,20 @@ use std::ffi::CString;
 #[derive(Debug)]
 pub(crate) struct StringArray {
     addresses: Vec<usize>,
-    /// What the addresses are of; kept, not read, and never changed.
-    _strings: Vec<CString>,
+    /// What the addresses are of; never changed.
+    strings: Vec<CString>,
 }
 
 impl StringArray {
     /// Keeps the strings and notes their addresses, which moving the vector does not change.
     pub(crate) fn new(strings: Vec<CString>) -> Self {
         let addresses = strings.iter().map(|s| s.as_ptr().expose_provenance()).chain([0]).collect();
-        Self { addresses, _strings: strings }
+        Self { addresses, strings }
+    }
+
+    /// The strings.
+    pub(super) fn strings(&self) -> &[CString] {
+        &self.strings
     }
 
     /// The addresses, valid as long as this value.

@@ -20,6 +20,7 @@ use super::abi::{BOX_STACK, CLONE_CLEAR_SIGHAND, CLONE_INTO_CGROUP, NO_CLONE_ARG
 pub(crate) use super::abi::{ChildPid, Cpus, Errno, Fd, Reaped, RulesetAttr, SignalMask, Sys};
 use super::cgroup::Join;
 use super::enter::{StageCall, box_main, stage_main};
+use super::launch::{LaunchCall, launch_main};
 use super::spec::HullShared;
 use super::strings::StringArray;
 
@@ -28,14 +29,20 @@ compile_error!("the native engine has been proved on x86-64 only");
 
 /// `AT_FDCWD`: relative paths start at the working directory; all paths here are absolute.
 const CWD: isize = libc::AT_FDCWD as isize;
+/// What the calls on signals take as the size of a mask.
+const MASK_SIZE: isize = size_of::<SignalMask>().cast_signed();
 
-/// Makes one system call.
+/// Makes one system call; arguments not given are zero, which the kernel takes as "none" where it
+/// would take a pointer.
 ///
 /// # Safety
 /// As the call itself demands: every pointer argument must be valid for what the kernel does
 /// with it.
 #[inline(always)]
-unsafe fn call6(nr: libc::c_long, a: [isize; 6]) -> isize {
+unsafe fn call<const N: usize>(nr: libc::c_long, args: [isize; N]) -> Sys<usize> {
+    const { assert!(N <= 6, "no system call takes more") };
+    let mut a = [0isize; 6];
+    a[..N].copy_from_slice(&args);
     let ret: isize;
     // SAFETY: the kernel clobbers only rax, rcx and r11; what it does to memory is the caller's
     // promise.
@@ -49,7 +56,7 @@ unsafe fn call6(nr: libc::c_long, a: [isize; 6]) -> isize {
             options(nostack)
         );
     }
-    ret
+    result(ret)
 }
 
 fn result(ret: isize) -> Sys<usize> {
@@ -63,34 +70,31 @@ fn result(ret: isize) -> Sys<usize> {
 /// A call whose arguments are all numbers: whatever they are, the kernel touches no memory of
 /// this process through them.
 macro_rules! numbers {
-    ($nr:expr $(, $arg:expr)*) => {{
-        let mut a = [0isize; 6];
-        let given = [$($arg as isize),*];
-        a.iter_mut().zip(given).for_each(|(slot, value)| *slot = value);
+    ($nr:expr $(, $arg:expr)*) => {
         // SAFETY: no argument is a pointer to the kernel.
-        result(unsafe { call6($nr, a) })
-    }};
+        unsafe { call($nr, [$($arg as isize),*]) }
+    };
 }
 
 /// Reads bytes into `buf`, `read(2)`.
 pub(crate) fn read(fd: Fd, buf: &mut [u8]) -> Sys<usize> {
-    let a = [fd as isize, buf.as_mut_ptr() as isize, buf.len().cast_signed(), 0, 0, 0];
+    let a = [fd as isize, buf.as_mut_ptr() as isize, buf.len().cast_signed()];
     // SAFETY: the kernel writes at most `buf.len()` bytes into `buf`, which is borrowed mutably.
-    result(unsafe { call6(libc::SYS_read, a) })
+    unsafe { call(libc::SYS_read, a) }
 }
 
 /// Writes bytes, `write(2)`.
 pub(crate) fn write(fd: Fd, buf: &[u8]) -> Sys<usize> {
-    let a = [fd as isize, buf.as_ptr() as isize, buf.len().cast_signed(), 0, 0, 0];
+    let a = [fd as isize, buf.as_ptr() as isize, buf.len().cast_signed()];
     // SAFETY: the kernel reads at most `buf.len()` bytes of `buf`.
-    result(unsafe { call6(libc::SYS_write, a) })
+    unsafe { call(libc::SYS_write, a) }
 }
 
 /// Opens a path, `openat(2)`.
 pub(crate) fn open(path: &CStr, flags: c_int) -> Sys<Fd> {
-    let a = [CWD, path.as_ptr() as isize, flags as isize, 0, 0, 0];
+    let a = [CWD, path.as_ptr() as isize, flags as isize];
     // SAFETY: `path` ends with a NUL and outlives the call.
-    result(unsafe { call6(libc::SYS_openat, a) }).map(as_fd)
+    unsafe { call(libc::SYS_openat, a) }.map(as_fd)
 }
 
 fn as_fd(n: usize) -> Fd {
@@ -108,6 +112,11 @@ pub(crate) fn dup3(old: Fd, new: Fd, flags: c_int) -> Sys {
     numbers!(libc::SYS_dup3, old, new, flags).map(drop)
 }
 
+/// Takes the close-on-exec mark from a descriptor, `fcntl(2)` with `F_SETFD`.
+pub(crate) fn keep_open(fd: Fd) -> Sys {
+    numbers!(libc::SYS_fcntl, fd, libc::F_SETFD, 0).map(drop)
+}
+
 /// Closes, or marks close-on-exec, the descriptors from `first` to `last`, `close_range(2)`
 /// (Linux 5.9; the flag `CLOSE_RANGE_CLOEXEC` 5.11).
 pub(crate) fn close_range(first: u32, last: u32, flags: u32) -> Sys {
@@ -118,36 +127,29 @@ pub(crate) fn close_range(first: u32, last: u32, flags: u32) -> Sys {
 pub(crate) fn poll(fds: &mut [libc::pollfd], seconds: Option<i64>) -> Sys<usize> {
     let time = seconds.map(|seconds| [seconds, 0]);
     let time = time.as_ref().map_or(ptr::null(), |time| time.as_ptr());
-    let a = [fds.as_mut_ptr() as isize, fds.len().cast_signed(), time as isize, 0, 0, 0];
+    let a = [fds.as_mut_ptr() as isize, fds.len().cast_signed(), time as isize];
     // SAFETY: the kernel reads and writes `fds.len()` entries of a slice borrowed mutably, and a
     // local of two words; null pointers mean "none".
-    result(unsafe { call6(libc::SYS_ppoll, a) })
+    unsafe { call(libc::SYS_ppoll, a) }
 }
 
 /// Sets this thread's signal mask and returns the one before, `rt_sigprocmask(2)`.
 pub(crate) fn set_signal_mask(mask: SignalMask) -> Sys<SignalMask> {
     let mut old: SignalMask = 0;
-    let a = [
-        libc::SIG_SETMASK as isize,
-        ptr::from_ref(&mask) as isize,
-        ptr::from_mut(&mut old) as isize,
-        size_of::<SignalMask>().cast_signed(),
-        0,
-        0,
-    ];
+    let (new, before) = (ptr::from_ref(&mask) as isize, ptr::from_mut(&mut old) as isize);
+    let a = [libc::SIG_SETMASK as isize, new, before, MASK_SIZE];
     // SAFETY: the kernel reads and writes eight bytes each at two locals.
-    result(unsafe { call6(libc::SYS_rt_sigprocmask, a) }).map(|_| old)
+    unsafe { call(libc::SYS_rt_sigprocmask, a) }.map(|_| old)
 }
 
 /// Gives a signal its default action, `rt_sigaction(2)`.
 pub(crate) fn default_action(signal: c_int) -> Sys {
     // struct kernel_sigaction: handler (SIG_DFL is 0), flags, restorer, mask.
     let action = [0u64; 4];
-    let a =
-        [signal as isize, action.as_ptr() as isize, 0, size_of::<SignalMask>().cast_signed(), 0, 0];
+    let a = [signal as isize, action.as_ptr() as isize, 0, MASK_SIZE];
     // SAFETY: the kernel reads at most 32 bytes of `action`. With SIG_DFL no code of this process
     // can run as a handler.
-    result(unsafe { call6(libc::SYS_rt_sigaction, a) }).map(drop)
+    unsafe { call(libc::SYS_rt_sigaction, a) }.map(drop)
 }
 
 /// Whether the kernel reaps this process's children, because `SIGCHLD` is ignored or has
@@ -155,10 +157,9 @@ pub(crate) fn default_action(signal: c_int) -> Sys {
 pub(crate) fn ignores_children() -> Sys<bool> {
     // struct kernel_sigaction, as above.
     let mut action = [0u64; 4];
-    let size = size_of::<SignalMask>().cast_signed();
-    let a = [libc::SIGCHLD as isize, 0, action.as_mut_ptr() as isize, size, 0, 0];
+    let a = [libc::SIGCHLD as isize, 0, action.as_mut_ptr() as isize, MASK_SIZE];
     // SAFETY: the kernel writes at most 32 bytes to a local; the null action changes nothing.
-    result(unsafe { call6(libc::SYS_rt_sigaction, a) })?;
+    unsafe { call(libc::SYS_rt_sigaction, a) }?;
     let [handler, flags, ..] = action;
     let no_wait = u64::from(libc::SA_NOCLDWAIT.cast_unsigned());
     Ok(handler == libc::SIG_IGN as u64 || flags & no_wait != 0)
@@ -166,16 +167,10 @@ pub(crate) fn ignores_children() -> Sys<bool> {
 
 /// A descriptor that is readable while a signal of `mask` is pending, `signalfd4(2)`.
 pub(crate) fn signalfd(mask: SignalMask) -> Sys<Fd> {
-    let a = [
-        -1,
-        ptr::from_ref(&mask) as isize,
-        size_of::<SignalMask>().cast_signed(),
-        (libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) as isize,
-        0,
-        0,
-    ];
+    let flags = libc::SFD_CLOEXEC | libc::SFD_NONBLOCK;
+    let a = [-1, ptr::from_ref(&mask) as isize, MASK_SIZE, flags as isize];
     // SAFETY: the kernel reads eight bytes at a local.
-    result(unsafe { call6(libc::SYS_signalfd4, a) }).map(as_fd)
+    unsafe { call(libc::SYS_signalfd4, a) }.map(as_fd)
 }
 
 /// Sends a signal, `kill(2)`.
@@ -187,16 +182,10 @@ pub(crate) fn kill(pid: i32, signal: c_int) -> Sys {
 /// has ended. `ECHILD` when there is none at all. `wait4(2)`.
 pub(crate) fn reap(pid: i32) -> Sys<Option<Reaped>> {
     let mut status: c_int = 0;
-    let a = [
-        pid as isize,
-        ptr::from_mut(&mut status) as isize,
-        (libc::WNOHANG | libc::__WALL) as isize,
-        0,
-        0,
-        0,
-    ];
+    let options = libc::WNOHANG | libc::__WALL;
+    let a = [pid as isize, ptr::from_mut(&mut status) as isize, options as isize];
     // SAFETY: the kernel writes an int at a local; the null rusage pointer means "none".
-    let found = result(unsafe { call6(libc::SYS_wait4, a) })?;
+    let found = unsafe { call(libc::SYS_wait4, a) }?;
     Ok((found != 0).then_some(Reaped { pid: as_fd(found), status }))
 }
 
@@ -206,9 +195,9 @@ pub(crate) fn peek(options: c_int) -> Sys<Option<Reaped>> {
     // siginfo_t: signo, errno, code, padding, pid, uid, status.
     let mut info = [0i32; 32];
     let options = options | libc::WEXITED | libc::WNOWAIT | libc::__WALL;
-    let a = [libc::P_ALL as isize, 0, info.as_mut_ptr() as isize, options as isize, 0, 0];
+    let a = [libc::P_ALL as isize, 0, info.as_mut_ptr() as isize, options as isize];
     // SAFETY: the kernel writes at most the 128 bytes of siginfo_t to a local.
-    result(unsafe { call6(libc::SYS_waitid, a) })?;
+    unsafe { call(libc::SYS_waitid, a) }?;
     let [_, _, code, _, pid, _, status, ..] = info;
     // As wait4(2) encodes it.
     let status = match code {
@@ -233,9 +222,9 @@ pub(crate) fn unshare(flags: u64) -> Sys {
 
 /// Lets a task, this one for 0, run on these CPUs only, `sched_setaffinity(2)`.
 pub(crate) fn set_cpus(pid: i32, cpus: &Cpus) -> Sys {
-    let a = [pid as isize, size_of::<Cpus>().cast_signed(), cpus.as_ptr() as isize, 0, 0, 0];
+    let a = [pid as isize, size_of::<Cpus>().cast_signed(), cpus.as_ptr() as isize];
     // SAFETY: the kernel reads the stated size of `cpus`.
-    result(unsafe { call6(libc::SYS_sched_setaffinity, a) }).map(drop)
+    unsafe { call(libc::SYS_sched_setaffinity, a) }.map(drop)
 }
 
 /// Starts a session without a controlling terminal, `setsid(2)`.
@@ -250,15 +239,15 @@ pub(crate) fn parent() -> i32 {
 
 /// Detaches the mount on top of a path, `umount2(2)` with `MNT_DETACH`.
 pub(crate) fn detach(path: &CStr) -> Sys {
-    let a = [path.as_ptr() as isize, libc::MNT_DETACH as isize, 0, 0, 0, 0];
+    let a = [path.as_ptr() as isize, libc::MNT_DETACH as isize];
     // SAFETY: `path` ends with a NUL and outlives the call.
-    result(unsafe { call6(libc::SYS_umount2, a) }).map(drop)
+    unsafe { call(libc::SYS_umount2, a) }.map(drop)
 }
 
 /// Changes the working directory, `chdir(2)`.
 pub(crate) fn chdir(path: &CStr) -> Sys {
     // SAFETY: `path` ends with a NUL and outlives the call.
-    result(unsafe { call6(libc::SYS_chdir, [path.as_ptr() as isize, 0, 0, 0, 0, 0]) }).map(drop)
+    unsafe { call(libc::SYS_chdir, [path.as_ptr() as isize]) }.map(drop)
 }
 
 /// `prctl(2)` for options whose arguments are all numbers.
@@ -279,9 +268,9 @@ pub(crate) fn setresuid(uid: u32) -> Sys {
 
 /// Replaces the supplementary groups of this task, `setgroups(2)`.
 pub(crate) fn setgroups(groups: &[u32]) -> Sys {
-    let a = [groups.len().cast_signed(), groups.as_ptr() as isize, 0, 0, 0, 0];
+    let a = [groups.len().cast_signed(), groups.as_ptr() as isize];
     // SAFETY: the kernel reads `groups.len()` ids of `groups`.
-    result(unsafe { call6(libc::SYS_setgroups, a) }).map(drop)
+    unsafe { call(libc::SYS_setgroups, a) }.map(drop)
 }
 
 /// Sets the permitted, effective and inheritable capabilities of this task, bit by bit of
@@ -300,17 +289,17 @@ pub(crate) fn capset(permitted: u64, inheritable: u64) -> Sys {
         high(permitted),
         high(inheritable),
     ];
-    let a = [header.as_ptr() as isize, data.as_ptr() as isize, 0, 0, 0, 0];
+    let a = [header.as_ptr() as isize, data.as_ptr() as isize];
     // SAFETY: version 3 reads 8 bytes of `header` and 24 of `data`.
-    result(unsafe { call6(libc::SYS_capset, a) }).map(drop)
+    unsafe { call(libc::SYS_capset, a) }.map(drop)
 }
 
 /// Sets a resource limit of this process, soft and hard, `prlimit(2)`.
 pub(crate) fn setrlimit(resource: u32, soft: u64, hard: u64) -> Sys {
     let limit = [soft, hard];
-    let a = [0, resource as isize, limit.as_ptr() as isize, 0, 0, 0];
+    let a = [0, resource as isize, limit.as_ptr() as isize];
     // SAFETY: the kernel reads the 16 bytes of `limit`; the null old pointer means "not wanted".
-    result(unsafe { call6(libc::SYS_prlimit64, a) }).map(drop)
+    unsafe { call(libc::SYS_prlimit64, a) }.map(drop)
 }
 
 /// Mounts by path, `mount(2)`.
@@ -328,25 +317,18 @@ pub(crate) fn mount(
         pointer(fstype),
         flags as isize,
         pointer(data),
-        0,
     ];
     // SAFETY: every string ends with a NUL and outlives the call; null means "none".
-    result(unsafe { call6(libc::SYS_mount, a) }).map(drop)
+    unsafe { call(libc::SYS_mount, a) }.map(drop)
 }
 
 /// Changes the flags of a mount, `mount_setattr(2)` (Linux 5.12). An empty path with
 /// `AT_EMPTY_PATH` means `fd` itself.
 pub(crate) fn mount_setattr(fd: Fd, path: &CStr, at_flags: c_int, attr: &libc::mount_attr) -> Sys {
-    let a = [
-        fd as isize,
-        path.as_ptr() as isize,
-        at_flags as isize,
-        ptr::from_ref(attr) as isize,
-        size_of::<libc::mount_attr>().cast_signed(),
-        0,
-    ];
+    let (attr, size) = (ptr::from_ref(attr) as isize, size_of_val(attr).cast_signed());
+    let a = [fd as isize, path.as_ptr() as isize, at_flags as isize, attr, size];
     // SAFETY: the kernel reads a NUL-terminated path and one struct of the stated size.
-    result(unsafe { call6(libc::SYS_mount_setattr, a) }).map(drop)
+    unsafe { call(libc::SYS_mount_setattr, a) }.map(drop)
 }
 
 /// A detached copy of the mount at a path from `fd` or, with an empty path, of `fd` itself,
@@ -354,9 +336,9 @@ pub(crate) fn mount_setattr(fd: Fd, path: &CStr, at_flags: c_int, attr: &libc::m
 pub(crate) fn open_tree_clone(fd: Fd, path: &CStr) -> Sys<Fd> {
     const OPEN_TREE_CLONE: c_int = 1;
     let flags = OPEN_TREE_CLONE | libc::O_CLOEXEC | libc::AT_EMPTY_PATH;
-    let a = [fd as isize, path.as_ptr() as isize, flags as isize, 0, 0, 0];
+    let a = [fd as isize, path.as_ptr() as isize, flags as isize];
     // SAFETY: `path` ends with a NUL and outlives the call.
-    result(unsafe { call6(libc::SYS_open_tree, a) }).map(as_fd)
+    unsafe { call(libc::SYS_open_tree, a) }.map(as_fd)
 }
 
 /// Attaches the detached mount `fd` at a path, not following a link at its end,
@@ -370,26 +352,25 @@ pub(crate) fn attach(fd: Fd, target: &CStr) -> Sys {
         CWD,
         target.as_ptr() as isize,
         MOVE_MOUNT_F_EMPTY_PATH,
-        0,
     ];
     // SAFETY: both strings end with a NUL and outlive the call.
-    result(unsafe { call6(libc::SYS_move_mount, a) }).map(drop)
+    unsafe { call(libc::SYS_move_mount, a) }.map(drop)
 }
 
 /// Makes an empty regular file below `dir`, `mknodat(2)`.
 pub(crate) fn make_file(dir: Fd, name: &CStr, mode: u32) -> Sys {
     let mode = libc::S_IFREG | mode;
-    let a = [dir as isize, name.as_ptr() as isize, mode as isize, 0, 0, 0];
+    let a = [dir as isize, name.as_ptr() as isize, mode as isize];
     // SAFETY: `name` ends with a NUL and outlives the call.
-    result(unsafe { call6(libc::SYS_mknodat, a) }).map(drop)
+    unsafe { call(libc::SYS_mknodat, a) }.map(drop)
 }
 
 /// Makes a Landlock ruleset from the first `size` bytes of `attr`, `landlock_create_ruleset(2)`.
 pub(crate) fn landlock_ruleset(attr: &RulesetAttr, size: usize) -> Sys<OwnedFd> {
     let size = size.min(size_of::<RulesetAttr>());
-    let a = [ptr::from_ref(attr) as isize, size.cast_signed(), 0, 0, 0, 0];
+    let a = [ptr::from_ref(attr) as isize, size.cast_signed()];
     // SAFETY: the kernel reads at most `size` bytes, no more than the struct has.
-    let fd = result(unsafe { call6(libc::SYS_landlock_create_ruleset, a) }).map(as_fd)?;
+    let fd = unsafe { call(libc::SYS_landlock_create_ruleset, a) }.map(as_fd)?;
     // SAFETY: the kernel has just made this descriptor for us, and nothing else knows it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
@@ -409,9 +390,9 @@ pub(crate) fn landlock_allow(ruleset: Fd, beneath: Fd, access: u64) -> Sys {
     }
     const PATH_BENEATH: isize = 1;
     let rule = PathBeneath { allowed_access: access, parent_fd: beneath };
-    let a = [ruleset as isize, PATH_BENEATH, ptr::from_ref(&rule) as isize, 0, 0, 0];
+    let a = [ruleset as isize, PATH_BENEATH, ptr::from_ref(&rule) as isize];
     // SAFETY: the kernel reads one packed struct of this layout.
-    result(unsafe { call6(libc::SYS_landlock_add_rule, a) }).map(drop)
+    unsafe { call(libc::SYS_landlock_add_rule, a) }.map(drop)
 }
 
 /// Puts this task under a ruleset for good, `landlock_restrict_self(2)`.
@@ -424,9 +405,9 @@ pub(crate) fn seccomp(filter: &[libc::sock_filter]) -> Sys {
     let Ok(len) = u16::try_from(filter.len()) else { return Err(Errno(libc::E2BIG)) };
     let program = libc::sock_fprog { len, filter: filter.as_ptr().cast_mut() };
     let mode = libc::SECCOMP_SET_MODE_FILTER as isize;
-    let a = [mode, 0, ptr::from_ref(&program) as isize, 0, 0, 0];
+    let a = [mode, 0, ptr::from_ref(&program) as isize];
     // SAFETY: the kernel reads `len` instructions of `filter`, and writes none.
-    result(unsafe { call6(libc::SYS_seccomp, a) }).map(drop)
+    unsafe { call(libc::SYS_seccomp, a) }.map(drop)
 }
 
 /// Replaces this process by the program that `fd` is, `execveat(2)` with `AT_EMPTY_PATH`.
@@ -443,7 +424,7 @@ pub(crate) fn exec(fd: Fd, argv: &StringArray, env: &StringArray, ticket: u64) -
         ticket.cast_signed() as isize,
     ];
     // SAFETY: both arrays end with a null and their strings with a NUL; all outlive the call.
-    match result(unsafe { call6(libc::SYS_execveat, a) }) {
+    match unsafe { call(libc::SYS_execveat, a) } {
         Err(e) => e,
         Ok(_) => Errno(libc::EIO),
     }
@@ -514,9 +495,7 @@ pub(crate) fn start_stage(
     ids: &[i32],
     stack: &mut [MaybeUninit<u128>],
 ) -> Sys<i32> {
-    let vfork = u64::from(libc::CLONE_VFORK.cast_unsigned());
-    let exit_signal = libc::SIGCHLD as u64;
-    let mut args = libc::clone_args { flags: vfork, exit_signal, ..NO_CLONE_ARGS };
+    let mut args = libc::clone_args { exit_signal: libc::SIGCHLD as u64, ..NO_CLONE_ARGS };
     if let Some(Join::Into(dir)) = call.run.cgroup {
         args.flags |= CLONE_INTO_CGROUP;
         args.cgroup = u64::from(dir.cast_unsigned());
@@ -525,10 +504,32 @@ pub(crate) fn start_stage(
         args.set_tid = ids.as_ptr() as u64;
         args.set_tid_size = ids.len() as u64;
     }
-    let entry = stage_main as extern "C" fn(&StageCall<'_>) -> ! as *const c_void;
-    // SAFETY: `stage_main` keeps the rules of its module; CLONE_VFORK holds this thread until the
-    // child no longer uses `call` and `stack`.
-    let cloned = unsafe { clone_shared(args, stack, entry, ptr::from_ref(call).cast()) };
+    // SAFETY: `stage_main` keeps the rules of its module; `ids` outlives the call.
+    unsafe { clone_ahead(args, stack, stage_main, call) }
+}
+
+/// Starts [`launch_main`]; returns when it has called `execve` or ended, as above.
+///
+/// # Errors
+/// As `clone3(2)`: `EAGAIN` at the limit of processes.
+pub(crate) fn start_launcher(call: &LaunchCall, stack: &mut [MaybeUninit<u128>]) -> Sys<i32> {
+    // SAFETY: `launch_main` keeps the rules of its module.
+    unsafe { clone_ahead(NO_CLONE_ARGS, stack, launch_main, call) }
+}
+
+/// [`clone_shared`], holding this thread until the child no longer uses `call` and `stack`.
+///
+/// # Safety
+/// As there, but for what this call's borrows already say.
+unsafe fn clone_ahead<T>(
+    mut args: libc::clone_args,
+    stack: &mut [MaybeUninit<u128>],
+    entry: extern "C" fn(&T) -> !,
+    call: &T,
+) -> Sys<i32> {
+    args.flags |= u64::from(libc::CLONE_VFORK.cast_unsigned());
+    // SAFETY: CLONE_VFORK; the rest is the caller's promise.
+    let cloned = unsafe { clone_shared(args, stack, entry as _, ptr::from_ref(call).cast()) };
     cloned.map(|(pid, _)| pid)
 }
 

@@ -1,6 +1,7 @@
 //! Runs requests on this machine.
 
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -85,6 +86,14 @@ impl LocalExecutor {
         Self { host: Arc::new(Host::read()), starter, expected: Mutex::default() }
     }
 
+    /// Lets tier T3 be had, for a program that calls [`shannot_sandbox::stage_two`] first of all: by
+    /// the path of itself.
+    #[must_use]
+    pub fn with_stage_two(mut self, program: PathBuf) -> Self {
+        self.host = Arc::new(Host::clone(&self.host).with_stage_two(program));
+        self
+    }
+
     /// Begins the box of a run that is likely to be asked for next, while the caller finds out
     /// whether it is: empty namespaces and a process that waits in them. The next run takes it if
     /// it needs just that, and any other run drops it.
@@ -127,9 +136,9 @@ fn tiers(profile: &Profile, host: &Host) -> impl Iterator<Item = Tier> {
 
 fn tiers_in_order(host: &Host, prefer: Prefer) -> &'static [Tier] {
     match (host.uid, prefer) {
-        (0, _) => &[Tier::T1, Tier::T2, Tier::L],
-        (_, Prefer::Isolation) => &[Tier::T2, Tier::L],
-        (_, Prefer::Fidelity) => &[Tier::L, Tier::T2],
+        (0, _) => &[Tier::T1, Tier::T2, Tier::T3, Tier::L],
+        (_, Prefer::Isolation) => &[Tier::T2, Tier::T3, Tier::L],
+        (_, Prefer::Fidelity) => &[Tier::L, Tier::T2, Tier::T3],
     }
 }
 

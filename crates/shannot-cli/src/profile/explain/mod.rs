@@ -2,11 +2,10 @@
 //! goes through.
 
 use serde::Serialize;
-use shannot::LocalExecutor;
 use shannot::policy::{Denial, Grant, authorize};
 
 use crate::args::{Global, ProfileExplain as Args};
-use crate::config::Surroundings;
+use crate::config::{Surroundings, local_executor};
 use crate::error::Error;
 use crate::exit_code::ExitCode;
 use crate::profiles::{Found, Profiles, Table};
@@ -63,7 +62,7 @@ pub(super) fn run(
     let verdict = authorize(&found.profile, request);
     let tiers = match &verdict {
         Ok(grant) => {
-            let executor = LocalExecutor::on_this_thread();
+            let executor = local_executor();
             executor.trials(grant)?.into_iter().map(TierBox::new).collect()
         }
         Err(_) => Vec::new(),
