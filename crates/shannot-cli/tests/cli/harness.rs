@@ -131,7 +131,18 @@ pub(crate) fn anything() -> &'static Path {
 
 /// The program, started by a user in `/` with an environment of its own.
 pub(crate) fn shannot(user: User) -> Command {
-    let mut command = Command::new(program());
+    of(user, program())
+}
+
+/// A shell, in the same way.
+pub(crate) fn shell(user: User, script: &str) -> Command {
+    let mut command = of(user, Path::new("/bin/sh"));
+    command.args(["-c", script]);
+    command
+}
+
+fn of(user: User, program: &Path) -> Command {
+    let mut command = Command::new(program);
     command.env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C").current_dir("/");
     command.stdin(Stdio::null());
     if rustix::process::getuid().as_raw() != user.uid {
