@@ -132,7 +132,7 @@ impl Reader<'_> {
     }
 }
 
-/// Reads the bytes of a run; `None` for any that [`write`] does not make.
+/// Reads the bytes of a run; `None` for any that [`write()`] does not make.
 pub(super) fn read(bytes: &[u8]) -> Option<Handover> {
     let r = &mut Reader(bytes);
     let (control, status, ruleset) = (r.fd()?, r.fd()?, r.fd()?);
