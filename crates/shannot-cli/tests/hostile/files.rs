@@ -3,51 +3,53 @@
 use std::fs;
 use std::process::Command;
 
+use shannot::policy::profile::Tier;
+
 use crate::harness::*;
 use crate::host::*;
 
 /// Directories that users write to on every host.
-fn usual_directories(tier: Tier) -> Vec<String> {
-    let home = if tier.by_root() { "/root" } else { word(&user().home) };
+fn usual_directories(column: Column) -> Vec<String> {
+    let home = if column.by_root() { "/root" } else { word(&user().home) };
     let all = ["/", "/etc", "/tmp", "/var/tmp", "/var/log", "/dev", "/dev/shm", "/run", home];
     all.into_iter().filter(|d| fs::metadata(d).is_ok()).map(str::to_owned).collect()
 }
 
-fn nothing_is_created_anywhere(tier: Tier) {
-    let fixture = Fixture::new(tier, "create");
-    let open = fixture.sub(tier, "open");
+fn nothing_is_created_anywhere(column: Column) {
+    let fixture = Fixture::new(column, "create");
+    let open = fixture.sub(column, "open");
     let before = seen(&open);
-    let usual = usual_directories(tier);
+    let usual = usual_directories(column);
     let words: Vec<&str> =
         ["create", word(&open)].into_iter().chain(usual.iter().map(String::as_str)).collect();
-    refused(tier, &Profile::default(), &words);
+    refused(column, &Profile::default(), &words);
     assert_eq!(seen(&open), before, "the directory shows a change");
 
-    let here = inside(tier, &Profile::default(), &["create", word(&open)]);
-    assert_control(&here.report, &outside(tier, &["create", word(&open)]), &[]);
+    let here = inside(column, &Profile::default(), &["create", word(&open)]);
+    assert_control(&here.report, &outside(column, &["create", word(&open)]), &[]);
 }
 
-fn nothing_is_changed_by_path(tier: Tier) {
-    let fixture = Fixture::new(tier, "change");
+fn nothing_is_changed_by_path(column: Column) {
+    let fixture = Fixture::new(column, "change");
     for name in ["victim", "other"] {
-        fixture.file(tier, name, "content");
+        fixture.file(column, name, "content");
     }
-    fixture.sub(tier, "sub");
+    fixture.sub(column, "sub");
     let observe = || ["victim", "other", "sub"].map(|name| seen(&fixture.path(name)));
     let before = observe();
     let words = ["change", word(&fixture.dir)];
-    let ran = refused(tier, &Profile::default(), &words);
+    let ran = refused(column, &Profile::default(), &words);
     assert_eq!(observe(), before, "the host shows a change");
-    assert_control(&ran.report, &outside(tier, &words), &[]);
+    assert_control(&ran.report, &outside(column, &words), &[]);
 }
 
-fn nothing_is_changed_on_a_submount(tier: Tier) {
+fn nothing_is_changed_on_a_submount(column: Column) {
     if !is_root() {
         println!("a mount below a fixture takes root");
         return;
     }
-    let fixture = Fixture::new(tier, "submount");
-    let mount = fixture.sub(tier, "mount");
+    let fixture = Fixture::new(column, "submount");
+    let mount = fixture.sub(column, "mount");
     // In a mount namespace of its own, so that nothing can be left mounted.
     let run = |command: &Command, prepare: &str| {
         let script = format!(
@@ -63,7 +65,7 @@ fn nothing_is_changed_on_a_submount(tier: Tier) {
     };
     for words in [["change", word(&mount)], ["create", word(&mount)]] {
         let all: Vec<_> = [word(&probe())].into_iter().chain(words).map(str::to_owned).collect();
-        let out = run(&shannot(tier, &Profile::default(), &["--json"], &all), "");
+        let out = run(&shannot(column, &Profile::default(), &["--json"], &all), "");
         let ran = Ran::read(&out);
         ran.report.assert_blocked();
         assert_eq!(String::from_utf8_lossy(&out.stderr), "other\nsub\nvictim\nx\n");
@@ -75,9 +77,9 @@ fn nothing_is_changed_on_a_submount(tier: Tier) {
     }
 }
 
-fn locks_do_not_hold_up_the_host(tier: Tier) {
-    let fixture = Fixture::new(tier, "locks");
-    let file = fixture.file(tier, "locked", "content");
+fn locks_do_not_hold_up_the_host(column: Column) {
+    let fixture = Fixture::new(column, "locks");
+    let file = fixture.file(column, "locked", "content");
     let words = [word(&probe()).to_owned(), "hold-locks".into(), word(&file).to_owned()];
     // The kinds do not know of each other: `flock(2)`, and `fcntl(2)` with its OFD locks.
     let free = || {
@@ -87,26 +89,26 @@ fn locks_do_not_hold_up_the_host(tier: Tier) {
         let posix = rustix::fs::fcntl_lock(open(), NonBlockingLockExclusive).is_ok();
         (flock, posix)
     };
-    let mut box_command = shannot(tier, &Profile::default(), &[], &words);
+    let mut box_command = shannot(column, &Profile::default(), &[], &words);
     let mut held = Held::start(&mut box_command);
     assert_eq!(free(), (true, true), "the host waits for a lock of the box");
     let report = held.finish();
     assert_eq!(report.blocked.get("lease").map(String::as_str), Some("EPERM"), "{report:?}");
-    let mut control = as_runner(tier, probe());
+    let mut control = as_runner(column, probe());
     control.env("PROBE_CONTROL", "1").args(&words[1..]);
     let mut held = Held::start(&mut control);
     assert_eq!(free(), (false, false), "outside, the locks are really taken");
     held.finish();
 }
 
-fn no_watch_is_set(tier: Tier) {
-    let fixture = Fixture::new(tier, "watch");
-    let ran = refused(tier, &Profile::default(), &["notify", word(&fixture.dir)]);
-    assert_control(&ran.report, &outside(tier, &["notify", word(&fixture.dir)]), &[]);
+fn no_watch_is_set(column: Column) {
+    let fixture = Fixture::new(column, "watch");
+    let ran = refused(column, &Profile::default(), &["notify", word(&fixture.dir)]);
+    assert_control(&ran.report, &outside(column, &["notify", word(&fixture.dir)]), &[]);
 }
 
-fn nothing_is_written_to_a_fifo(tier: Tier) {
-    let fixture = Fixture::new(tier, "fifo");
+fn nothing_is_written_to_a_fifo(column: Column) {
+    let fixture = Fixture::new(column, "fifo");
     let fifo = fixture.path("fifo");
     assert!(
         Command::new("mkfifo").args(["-m", "666"]).arg(&fifo).status().expect("mkfifo").success()
@@ -114,26 +116,26 @@ fn nothing_is_written_to_a_fifo(tier: Tier) {
     fs::set_permissions(&fifo, std::os::unix::fs::PermissionsExt::from_mode(0o666)).expect("chmod");
     // Open for both, so that neither side waits.
     let reader = fs::File::options().read(true).write(true).open(&fifo).expect("the fifo");
-    let ran = refused(tier, &Profile::default(), &["write-fifo", word(&fifo)]);
+    let ran = refused(column, &Profile::default(), &["write-fifo", word(&fifo)]);
     assert_eq!(waiting_bytes(&reader), 0, "bytes came through");
-    assert_control(&ran.report, &outside(tier, &["write-fifo", word(&fifo)]), &[]);
+    assert_control(&ran.report, &outside(column, &["write-fifo", word(&fifo)]), &[]);
     assert_ne!(waiting_bytes(&reader), 0);
 }
 
 /// A reader takes what a host's writer meant for another: no layer can hold this, for reading is
 /// what a box is for. Only the kernel's own permissions stand before a FIFO.
-fn a_fifo_that_is_closed_to_others_stays_closed(tier: Tier) {
-    if tier != Tier::T1 {
+fn a_fifo_that_is_closed_to_others_stays_closed(column: Column) {
+    if column.tier != Tier::T1 {
         return;
     }
-    let fixture = Fixture::new(tier, "own-fifo");
+    let fixture = Fixture::new(column, "own-fifo");
     let fifo = fixture.path("fifo");
     assert!(
         Command::new("mkfifo").args(["-m", "600"]).arg(&fifo).status().expect("mkfifo").success()
     );
     let mut writer = fs::File::options().read(true).write(true).open(&fifo).expect("the fifo");
     std::io::Write::write_all(&mut writer, b"for another").expect("write");
-    refused(tier, &Profile::default(), &["read-fifo", word(&fifo)]);
+    refused(column, &Profile::default(), &["read-fifo", word(&fifo)]);
     assert_eq!(waiting_bytes(&writer), 11, "the box took bytes");
 }
 
@@ -141,7 +143,7 @@ fn waiting_bytes(fifo: &fs::File) -> u64 {
     rustix::io::ioctl_fionread(fifo).expect("FIONREAD")
 }
 
-in_every_tier! {
+in_every_column! {
     nothing_is_created => nothing_is_created_anywhere;
     nothing_is_changed => nothing_is_changed_by_path;
     submounts_are_read_only_too => nothing_is_changed_on_a_submount;

@@ -8,73 +8,90 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
+use shannot::policy::profile::Tier;
+
 /// The user of the rows without root.
 const USER: &str = "shannot-test";
 
 /// One column of the matrix: who starts the box, and the one tier that the profile accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Tier {
-    T1,
-    T2,
-    L,
+pub(crate) struct Column {
+    by_root: bool,
+    pub(crate) tier: Tier,
 }
 
-impl Tier {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::T1 => "T1",
-            Self::T2 => "T2",
-            Self::L => "L",
-        }
+impl Column {
+    pub(crate) const ROOT_T1: Self = Self { by_root: true, tier: Tier::T1 };
+    pub(crate) const ROOT_T2: Self = Self { by_root: true, tier: Tier::T2 };
+    pub(crate) const ROOT_T3: Self = Self { by_root: true, tier: Tier::T3 };
+    pub(crate) const ROOT_L: Self = Self { by_root: true, tier: Tier::L };
+    pub(crate) const USER_T2: Self = Self { by_root: false, tier: Tier::T2 };
+    pub(crate) const USER_T3: Self = Self { by_root: false, tier: Tier::T3 };
+    pub(crate) const USER_L: Self = Self { by_root: false, tier: Tier::L };
+
+    /// For the names of files.
+    pub(crate) fn name(self) -> String {
+        format!("{}-{}", if self.by_root { "root" } else { "user" }, self.tier)
     }
 
     /// Whether root starts the box.
     pub(crate) const fn by_root(self) -> bool {
-        matches!(self, Self::T1)
+        self.by_root
     }
 }
 
-/// Makes a test of each tier of a function that takes one.
-macro_rules! in_every_tier {
+/// Makes a test of each column of a function that takes one.
+macro_rules! in_every_column {
     ($($(#[$attr:meta])* $name:ident => $check:expr;)*) => {$(
         mod $name {
             use super::*;
-            use crate::harness::Tier;
-            $(#[$attr])*
-            #[test]
-            fn t1() {
-                crate::harness::in_tier(Tier::T1, $check);
-            }
-            $(#[$attr])*
-            #[test]
-            fn t2() {
-                crate::harness::in_tier(Tier::T2, $check);
-            }
-            $(#[$attr])*
-            #[test]
-            fn l() {
-                crate::harness::in_tier(Tier::L, $check);
+            crate::harness::in_every_column! {
+                @tests [$(#[$attr])*] $check;
+                root_t1 ROOT_T1, root_t2 ROOT_T2, root_t3 ROOT_T3, root_l ROOT_L,
+                user_t2 USER_T2, user_t3 USER_T3, user_l USER_L
             }
         }
     )*};
+    (@tests $attrs:tt $check:expr; $($test:ident $column:ident),*) => {
+        $(crate::harness::in_every_column! { @test $attrs $check; $test $column })*
+    };
+    (@test [$($attr:tt)*] $check:expr; $test:ident $column:ident) => {
+        $($attr)*
+        #[test]
+        fn $test() {
+            crate::harness::in_column(crate::harness::Column::$column, $check);
+        }
+    };
 }
-pub(crate) use in_every_tier;
+pub(crate) use in_every_column;
 
-/// Does the check where this machine and this user have the tier; where not, asserts that
+/// Does the check where this machine and this user have the column; where not, asserts that
 /// shannot refuses it too.
-pub(crate) fn in_tier(tier: Tier, check: impl FnOnce(Tier)) {
-    let missing = match tier {
-        Tier::T1 if !is_root() => Some("this is not root"),
+pub(crate) fn in_column(column: Column, check: impl FnOnce(Column)) {
+    let missing = match column.tier {
+        _ if column.by_root && !is_root() => Some("this is not root"),
         Tier::T2 if !user_namespaces() => Some("user namespaces are refused here"),
+        Tier::T3 if !bwrap_works(column) => Some("bwrap does not work here"),
         _ => None,
     };
-    let Some(why) = missing else { return check(tier) };
-    let out = shannot(tier, &Profile::default(), &["--json"], &[OsStr::new("/bin/true")])
+    let Some(why) = missing else { return check(column) };
+    if column.by_root && column.tier != Tier::T1 {
+        // As an ordinary user, these are other columns.
+        println!("{why}");
+        return;
+    }
+    let out = shannot(column, &Profile::default(), &["--json"], &[OsStr::new("/bin/true")])
         .output()
         .expect("shannot starts");
     let text = String::from_utf8_lossy(&out.stderr).into_owned();
-    assert!(!out.status.success(), "{why}, and yet tier {} started", tier.name());
-    println!("{why}, so tier {} was only seen to be refused: {text}", tier.name());
+    assert!(!out.status.success(), "{why}, and yet {} started", column.name());
+    println!("{why}, so {} was only seen to be refused: {text}", column.name());
+}
+
+fn bwrap_works(column: Column) -> bool {
+    let mut probe = as_runner(column, "/usr/bin/bwrap");
+    probe.args(["--unshare-user", "--unshare-pid", "--ro-bind", "/", "/", "true"]);
+    probe.stderr(Stdio::null()).status().is_ok_and(|s| s.success())
 }
 
 pub(crate) fn is_root() -> bool {
@@ -101,8 +118,8 @@ fn as_user(program: &OsStr) -> Command {
 }
 
 /// A command as whoever starts the boxes of a tier.
-pub(crate) fn as_runner(tier: Tier, program: impl AsRef<OsStr>) -> Command {
-    if tier.by_root() { Command::new(program) } else { as_user(program.as_ref()) }
+pub(crate) fn as_runner(column: Column, program: impl AsRef<OsStr>) -> Command {
+    if column.by_root() { Command::new(program) } else { as_user(program.as_ref()) }
 }
 
 /// The ordinary user.
@@ -194,7 +211,7 @@ impl Profile {
         self
     }
 
-    fn text(&self, tier: Tier) -> String {
+    fn text(&self, column: Column) -> String {
         let Self { host_processes, tables, command, paths, limits, top } = self;
         let processes = if *host_processes { "host" } else { "own" };
         let network = if *tables { "tables" } else { "none" };
@@ -203,22 +220,22 @@ impl Profile {
              [view]\nprocesses = \"{processes}\"\nnetwork = \"{network}\"\n\
              [paths]\n{paths}\n[limits]\n{limits}\n\
              [commands.\"*\"]\nabout = \"anything\"\n{command}\n",
-            tier.name()
+            column.tier
         )
     }
 }
 
 /// `shannot run` with a profile of this tier, as its user.
 pub(crate) fn shannot<A: AsRef<OsStr>>(
-    tier: Tier,
+    column: Column,
     profile: &Profile,
     flags: &[&str],
     words: &[A],
 ) -> Command {
-    let text = profile.text(tier);
+    let text = profile.text(column);
     let file = place().join(format!("profile-{:016x}.toml", digest(text.as_bytes())));
     install(&file, text.as_bytes(), 0o644);
-    let mut command = as_runner(tier, program());
+    let mut command = as_runner(column, program());
     command.arg("run").args(flags).arg("--profile").arg(file).arg("--").args(words);
     command.stdin(Stdio::null());
     command
@@ -384,8 +401,8 @@ impl Ran {
     }
 
     /// The tier that the result names.
-    pub(crate) fn assert_tier(&self, tier: Tier) {
-        assert_eq!(self.json["enforcement"]["tier"], tier.name(), "{:#}", self.json);
+    pub(crate) fn assert_tier(&self, column: Column) {
+        assert_eq!(self.json["enforcement"]["tier"], column.tier.as_str(), "{:#}", self.json);
     }
 
     pub(crate) fn limits_hit(&self) -> Vec<String> {
@@ -395,26 +412,26 @@ impl Ran {
 }
 
 /// Runs the probe in the box.
-pub(crate) fn inside(tier: Tier, profile: &Profile, words: &[&str]) -> Ran {
+pub(crate) fn inside(column: Column, profile: &Profile, words: &[&str]) -> Ran {
     let probe = probe();
     let all: Vec<&str> = [word(&probe)].into_iter().chain(words.iter().copied()).collect();
-    let out = shannot(tier, profile, &["--json"], &all).output().expect("shannot starts");
+    let out = shannot(column, profile, &["--json"], &all).output().expect("shannot starts");
     let ran = Ran::read(&out);
-    ran.assert_tier(tier);
+    ran.assert_tier(column);
     ran
 }
 
 /// Runs the probe in the box: it must come to its end, and every attempt must be refused.
-pub(crate) fn refused(tier: Tier, profile: &Profile, words: &[&str]) -> Ran {
-    let ran = inside(tier, profile, words);
+pub(crate) fn refused(column: Column, profile: &Profile, words: &[&str]) -> Ran {
+    let ran = inside(column, profile, words);
     assert_eq!(ran.json["exit_code"], 0, "the probe did not come to its end: {:#}", ran.json);
     ran.report.assert_blocked();
     ran
 }
 
 /// Runs the probe outside any box, as the tier's own user.
-pub(crate) fn outside(tier: Tier, words: &[&str]) -> Report {
-    run_outside(as_runner(tier, probe()), words)
+pub(crate) fn outside(column: Column, words: &[&str]) -> Report {
+    run_outside(as_runner(column, probe()), words)
 }
 
 /// Runs the probe outside any box as root; `None` where the tests do not run as root.
@@ -451,12 +468,12 @@ pub(crate) struct Fixture {
 impl Fixture {
     /// Makes an empty directory in which everyone may do everything, so that nothing but the box
     /// stands in an attacker's way, owned by who runs the boxes of the tier.
-    pub(crate) fn new(tier: Tier, name: &str) -> Self {
-        let dir = place().join(format!("{name}-{}-{}", tier.name(), std::process::id()));
+    pub(crate) fn new(column: Column, name: &str) -> Self {
+        let dir = place().join(format!("{name}-{}-{}", column.name(), std::process::id()));
         let _ = fs::remove_dir_all(&dir);
         fs::create_dir(&dir).expect("a fixture");
         let fixture = Self { dir };
-        fixture.give(tier, &fixture.dir, 0o777);
+        fixture.give(column, &fixture.dir, 0o777);
         fixture
     }
 
@@ -466,23 +483,23 @@ impl Fixture {
     }
 
     /// A file that everyone may read and write.
-    pub(crate) fn file(&self, tier: Tier, name: &str, content: &str) -> PathBuf {
+    pub(crate) fn file(&self, column: Column, name: &str, content: &str) -> PathBuf {
         let path = self.path(name);
         fs::write(&path, content).expect("a fixture's file");
-        self.give(tier, &path, 0o666);
+        self.give(column, &path, 0o666);
         path
     }
 
     /// A directory that everyone may write.
-    pub(crate) fn sub(&self, tier: Tier, name: &str) -> PathBuf {
+    pub(crate) fn sub(&self, column: Column, name: &str) -> PathBuf {
         let path = self.path(name);
         fs::create_dir(&path).expect("a fixture's directory");
-        self.give(tier, &path, 0o777);
+        self.give(column, &path, 0o777);
         path
     }
 
-    fn give(&self, tier: Tier, path: &Path, mode: u32) {
-        if is_root() && !tier.by_root() {
+    fn give(&self, column: Column, path: &Path, mode: u32) {
+        if is_root() && !column.by_root() {
             std::os::unix::fs::chown(path, Some(user().uid), Some(user().gid)).expect("chown");
         }
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("chmod");

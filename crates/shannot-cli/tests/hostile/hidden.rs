@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use shannot::policy::profile::Tier;
+
 use crate::harness::*;
 use crate::host::*;
 
@@ -12,24 +14,24 @@ fn hiding(paths: &[&Path]) -> Profile {
     Profile::default().path(&format!("hide = [{}]", paths.join(", ")))
 }
 
-fn hidden_directories_are_closed(tier: Tier) {
-    let fixture = Fixture::new(tier, "hide-dir");
-    let secret = fixture.sub(tier, "secret");
-    fixture.file(tier, "secret/key", "content");
+fn hidden_directories_are_closed(column: Column) {
+    let fixture = Fixture::new(column, "hide-dir");
+    let secret = fixture.sub(column, "secret");
+    fixture.file(column, "secret/key", "content");
     let words = ["hidden-directory", word(&secret), "key"];
     for view in [Profile::default(), Profile::host_view()] {
         let profile = Profile { paths: hiding(&[&secret]).paths, ..view };
-        let ran = refused(tier, &profile, &words);
-        let control = outside(tier, &words);
+        let ran = refused(column, &profile, &words);
+        let control = outside(column, &words);
         assert_control(&ran.report, &control, &["read by /proc", "link"]);
     }
 }
 
-fn aliases_are_hidden_too(tier: Tier) {
-    let fixture = Fixture::new(tier, "hide-alias");
-    let secret = fixture.sub(tier, "secret");
-    fixture.file(tier, "secret/key", "content");
-    let file = fixture.file(tier, "single", "content");
+fn aliases_are_hidden_too(column: Column) {
+    let fixture = Fixture::new(column, "hide-alias");
+    let secret = fixture.sub(column, "secret");
+    fixture.file(column, "secret/key", "content");
+    let file = fixture.file(column, "single", "content");
     let link = |name: &str, to: &Path| {
         let link = fixture.path(name);
         std::os::unix::fs::symlink(to, &link).expect("symlink");
@@ -45,21 +47,21 @@ fn aliases_are_hidden_too(tier: Tier) {
         secret.join("../secret/key"),
     ];
     let words: Vec<&str> = ["read-each"].into_iter().chain(names.iter().map(|p| word(p))).collect();
-    let ran = refused(tier, &hiding(&[&secret, &file]), &words);
-    assert_control(&ran.report, &outside(tier, &words), &[]);
+    let ran = refused(column, &hiding(&[&secret, &file]), &words);
+    assert_control(&ran.report, &outside(column, &words), &[]);
     // Named in the profile by a link, it is what the link leads to that is hidden.
-    refused(tier, &hiding(&[&to_dir, &fixture.path("to-file")]), &words);
+    refused(column, &hiding(&[&to_dir, &fixture.path("to-file")]), &words);
 }
 
-fn names_that_only_begin_alike_stay(tier: Tier) {
-    let fixture = Fixture::new(tier, "hide-prefix");
-    fixture.sub(tier, "secret");
-    fixture.file(tier, "secret/key", "content");
-    let alike = fixture.file(tier, "secretfoo", "content");
-    let other = fixture.sub(tier, "secret.d");
-    fixture.file(tier, "secret.d/file", "content");
+fn names_that_only_begin_alike_stay(column: Column) {
+    let fixture = Fixture::new(column, "hide-prefix");
+    fixture.sub(column, "secret");
+    fixture.file(column, "secret/key", "content");
+    let alike = fixture.file(column, "secretfoo", "content");
+    let other = fixture.sub(column, "secret.d");
+    fixture.file(column, "secret.d/file", "content");
     let ran = inside(
-        tier,
+        column,
         &hiding(&[&fixture.path("secret")]),
         &["read-each", word(&alike), word(&other.join("file")), word(&fixture.path("secret/key"))],
     );
@@ -67,20 +69,20 @@ fn names_that_only_begin_alike_stay(tier: Tier) {
     assert_eq!(ran.report.blocked.len(), 1, "{:?}", ran.report);
 }
 
-fn missing_and_globbed_paths(tier: Tier) {
-    let fixture = Fixture::new(tier, "hide-glob");
-    let keys = ["a_key", "b_key", "key"].map(|n| fixture.file(tier, n, "content"));
+fn missing_and_globbed_paths(column: Column) {
+    let fixture = Fixture::new(column, "hide-glob");
+    let keys = ["a_key", "b_key", "key"].map(|n| fixture.file(column, n, "content"));
     let missing = fixture.path("missing");
     let glob = fixture.path("*_key");
     let words = ["read-each", word(&keys[0]), word(&keys[1]), word(&keys[2])];
-    let ran = inside(tier, &hiding(&[&missing, &glob]), &words);
+    let ran = inside(column, &hiding(&[&missing, &glob]), &words);
     assert_eq!(ran.report.blocked.len(), 2, "{:?}", ran.report);
     assert_eq!(ran.report.escaped, [format!("read {}", word(&keys[2]))]);
     // An empty list of what may be read is nothing beside what programs need.
     if let Some(system) = ["/usr/bin/head", "/bin/head"].into_iter().find(|p| Path::new(p).exists())
     {
         let none = Profile::default().path("read = []");
-        let out = shannot(tier, &none, &["--json"], &[system, word(&keys[2])]).output();
+        let out = shannot(column, &none, &["--json"], &[system, word(&keys[2])]).output();
         let ran = Ran::read(&out.expect("shannot starts"));
         assert_eq!(ran.json["stdout"], "", "{:#}", ran.json);
         assert_eq!(ran.json["exit_code"], 1, "{:#}", ran.json);
@@ -89,16 +91,16 @@ fn missing_and_globbed_paths(tier: Tier) {
 
 /// Programs replace files by renaming a new one over them. A mount that covers the old one goes
 /// with it. In tier L a file that comes later has no right of its own.
-fn replaced_files_stay_hidden(tier: Tier) {
-    let fixture = Fixture::new(tier, "hide-replaced");
-    let file = fixture.file(tier, "secret", "old content");
+fn replaced_files_stay_hidden(column: Column) {
+    let fixture = Fixture::new(column, "hide-replaced");
+    let file = fixture.file(column, "secret", "old content");
     let probe = probe();
     let words = [word(&probe), "read-later", word(&file)];
-    let mut held = Held::start(&mut shannot(tier, &hiding(&[&file]), &[], &words));
-    let new = fixture.file(tier, "new", "new content");
+    let mut held = Held::start(&mut shannot(column, &hiding(&[&file]), &[], &words));
+    let new = fixture.file(column, "new", "new content");
     fs::rename(&new, &file).expect("rename");
     let report = held.finish();
-    if tier == Tier::L {
+    if column.tier == Tier::L {
         report.assert_blocked();
     } else {
         report.assert_known_gap("replaces a hidden file");
@@ -106,16 +108,16 @@ fn replaced_files_stay_hidden(tier: Tier) {
 }
 
 /// A file system, or a part of it, can be mounted in two places.
-fn bind_mounts_of_what_is_hidden_are_hidden(tier: Tier) {
+fn bind_mounts_of_what_is_hidden_are_hidden(column: Column) {
     if !is_root() {
         println!("a bind mount takes root");
         return;
     }
-    let fixture = Fixture::new(tier, "hide-bind");
-    let [of_secret, of_parent] = ["of-secret", "of-parent"].map(|n| fixture.sub(tier, n));
-    let tree = fixture.sub(tier, "tree");
-    let secret = fixture.sub(tier, "tree/secret");
-    fixture.file(tier, "tree/secret/key", "content");
+    let fixture = Fixture::new(column, "hide-bind");
+    let [of_secret, of_parent] = ["of-secret", "of-parent"].map(|n| fixture.sub(column, n));
+    let tree = fixture.sub(column, "tree");
+    let secret = fixture.sub(column, "tree/secret");
+    fixture.file(column, "tree/secret/key", "content");
     let names = [of_secret.join("key"), of_parent.join("secret/key"), secret.join("key")];
     let probe = probe();
     let words: Vec<&str> =
@@ -133,7 +135,7 @@ fn bind_mounts_of_what_is_hidden_are_hidden(tier: Tier) {
         unshare.args(["--mount", "--propagation", "private"]).arg("bash").args(shell.get_args());
         unshare.output().expect("unshare starts")
     };
-    let ran = Ran::read(&run(&shannot(tier, &hiding(&[&secret]), &["--json"], &words)));
+    let ran = Ran::read(&run(&shannot(column, &hiding(&[&secret]), &["--json"], &words)));
     let mut control = Command::new(&probe);
     control.args(&words[1..]);
     let outside = Report::read(&String::from_utf8_lossy(&run(&control).stdout));
@@ -142,13 +144,13 @@ fn bind_mounts_of_what_is_hidden_are_hidden(tier: Tier) {
 }
 
 /// A program is looked for from outside the box, where what is hidden is seen.
-fn errors_tell_nothing_of_what_is_hidden(tier: Tier) {
-    let fixture = Fixture::new(tier, "hide-oracle");
-    let secret = fixture.sub(tier, "secret");
-    fixture.file(tier, "secret/here", "content");
+fn errors_tell_nothing_of_what_is_hidden(column: Column) {
+    let fixture = Fixture::new(column, "hide-oracle");
+    let secret = fixture.sub(column, "secret");
+    fixture.file(column, "secret/here", "content");
     let answer = |name: &str| {
         let path = secret.join(name);
-        let out = shannot(tier, &hiding(&[&secret]), &["--json"], &[word(&path)]).output();
+        let out = shannot(column, &hiding(&[&secret]), &["--json"], &[word(&path)]).output();
         let out = out.expect("shannot starts");
         let text = [out.stdout, out.stderr].concat();
         let text = String::from_utf8_lossy(&text).replace(name, "NAME");
@@ -160,15 +162,15 @@ fn errors_tell_nothing_of_what_is_hidden(tier: Tier) {
 }
 
 /// Homes of others, when they are hidden: also one that a link leads to.
-fn linked_homes_are_hidden(tier: Tier) {
+fn linked_homes_are_hidden(column: Column) {
     if !is_root() {
         println!("another user's home takes root");
         return;
     }
-    let fixture = Fixture::new(tier, "hide-home");
-    let homes = fixture.sub(tier, "homes");
-    let home = fixture.sub(tier, "homes/carol");
-    fixture.file(tier, "homes/carol/notes", "content");
+    let fixture = Fixture::new(column, "hide-home");
+    let homes = fixture.sub(column, "homes");
+    let home = fixture.sub(column, "homes/carol");
+    fixture.file(column, "homes/carol/notes", "content");
     let link = fixture.path("carol");
     std::os::unix::fs::symlink(&home, &link).expect("symlink");
     let by_parent = fixture.path("linked");
@@ -176,13 +178,13 @@ fn linked_homes_are_hidden(tier: Tier) {
     for named in [home.clone(), link.clone(), by_parent.join("carol")] {
         let mut passwd = fs::read_to_string("/etc/passwd").expect("/etc/passwd");
         passwd.push_str(&format!("carol:x:4242:4242::{}:/bin/sh\n", word(&named)));
-        let file = fixture.file(tier, "passwd", &passwd);
+        let file = fixture.file(column, "passwd", &passwd);
         let probe = probe();
         let names = [home.join("notes"), link.join("notes"), by_parent.join("carol/notes")];
         let words: Vec<&str> =
             [word(&probe), "read-each"].into_iter().chain(names.iter().map(|p| word(p))).collect();
         let profile = Profile { paths: String::new(), ..Profile::default() };
-        let command = shannot(tier, &profile, &["--json"], &words);
+        let command = shannot(column, &profile, &["--json"], &words);
         let shell =
             in_shell(&format!("mount --bind {} /etc/passwd && SHANNOT", word(&file)), &command);
         let mut unshare = Command::new("unshare");
@@ -194,7 +196,7 @@ fn linked_homes_are_hidden(tier: Tier) {
     }
 }
 
-in_every_tier! {
+in_every_column! {
     directories_are_closed => hidden_directories_are_closed;
     links_to_hidden_paths_are_closed => aliases_are_hidden_too;
     similar_names_stay => names_that_only_begin_alike_stay;

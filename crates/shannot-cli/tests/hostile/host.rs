@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::process::{Command, Stdio};
 
-use crate::harness::{Report, Tier, as_runner};
+use crate::harness::{Column, Report, as_runner};
 
 /// A process of the host's, of the user who starts the boxes of a tier; ended with the value.
 #[derive(Debug)]
@@ -13,8 +13,8 @@ pub(crate) struct Victim(pub(crate) std::process::Child);
 
 impl Victim {
     /// One that sleeps.
-    pub(crate) fn sleeping(tier: Tier) -> Self {
-        let mut command = as_runner(tier, "sleep");
+    pub(crate) fn sleeping(column: Column) -> Self {
+        let mut command = as_runner(column, "sleep");
         command.arg("300").stdin(Stdio::null()).stdout(Stdio::null());
         Self::start(&mut command)
     }

@@ -2,38 +2,40 @@
 
 use std::fs;
 
+use shannot::policy::profile::Tier;
+
 use crate::harness::*;
 
-fn doors_of_every_user_are_closed(tier: Tier) {
+fn doors_of_every_user_are_closed(column: Column) {
     for profile in [Profile::default(), Profile::host_view()] {
-        let ran = refused(tier, &profile, &["kernel", "/etc/passwd"]);
-        let control = outside(tier, &["kernel", "/etc/passwd"]);
+        let ran = refused(column, &profile, &["kernel", "/etc/passwd"]);
+        let control = outside(column, &["kernel", "/etc/passwd"]);
         // Off by a setting or a missing option on many kernels.
         let except = ["io_uring_setup", "modify_ldt", "landlock", "mq_open", "inotify_add_watch"];
         assert_control(&ran.report, &control, &except);
     }
 }
 
-fn the_machine_is_out_of_reach(tier: Tier) {
+fn the_machine_is_out_of_reach(column: Column) {
     let state = || {
         let files = ["/proc/sys/kernel/hostname", "/proc/sys/kernel/domainname", "/proc/swaps"];
         files.map(|f| fs::read(f).unwrap_or_default())
     };
     let before = state();
-    let ran = refused(tier, &Profile::host_view(), &["machine", "/etc/passwd"]);
+    let ran = refused(column, &Profile::host_view(), &["machine", "/etc/passwd"]);
     assert_eq!(state(), before);
     if let Some(control) = outside_as_root(&["machine", "/etc/passwd"]) {
         assert_control(&ran.report, &control, &["bpf", "perf_event_open", "userfaultfd"]);
     }
 }
 
-fn unknown_and_foreign_calls_do_not_exist(tier: Tier) {
-    let ran = inside(tier, &Profile::host_view(), &["unknown-calls"]);
+fn unknown_and_foreign_calls_do_not_exist(column: Column) {
+    let ran = inside(column, &Profile::host_view(), &["unknown-calls"]);
     assert_eq!(ran.report.fact("answered"), "0");
 }
 
-fn only_harmless_devices_open(tier: Tier) {
-    let fixture = Fixture::new(tier, "devices");
+fn only_harmless_devices_open(column: Column) {
+    let fixture = Fixture::new(column, "devices");
     let node = fixture.path("zero");
     let mut words = vec!["devices".to_owned()];
     if is_root() {
@@ -44,20 +46,20 @@ fn only_harmless_devices_open(tier: Tier) {
         words.push(word(&node).to_owned());
     }
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let ran = if tier == Tier::L && is_root() {
-        let ran = inside(tier, &Profile::host_view(), &words);
+    let ran = if column.tier == Tier::L && is_root() {
+        let ran = inside(column, &Profile::host_view(), &words);
         ran.report.assert_known_gap("a device node outside `/dev`");
         assert_eq!(ran.report.escaped, [format!("read {}", node.display())]);
         ran
     } else {
-        refused(tier, &Profile::host_view(), &words)
+        refused(column, &Profile::host_view(), &words)
     };
     for name in ["null", "zero", "full", "random", "urandom"] {
         assert_eq!(ran.report.fact(&format!("/dev/{name}")), "open");
     }
 }
 
-in_every_tier! {
+in_every_column! {
     kernel_doors_are_closed => doors_of_every_user_are_closed;
     the_machine_stays => the_machine_is_out_of_reach;
     foreign_calls_are_absent => unknown_and_foreign_calls_do_not_exist;

@@ -3,13 +3,16 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
+use shannot::policy::profile::Tier;
+
 use crate::harness::*;
 
-fn processes_are_bounded(tier: Tier) {
+fn processes_are_bounded(column: Column) {
     let ran =
-        inside(tier, &Profile::default().forks().limit("processes = 20"), &["fork-many", "200"]);
-    if tier == Tier::L {
-        // Somebody looks every 50 ms, and the result says no more than that.
+        inside(column, &Profile::default().forks().limit("processes = 20"), &["fork-many", "200"]);
+    if column.tier == Tier::L || (column.by_root() && column.tier != Tier::T1) {
+        // The kernel has no such limit for root, and in tier L none of a run. Somebody looks every
+        // 50 ms, and the result says no more than that.
         assert_eq!(ran.layer("process_limit"), "supervised");
         return;
     }
@@ -19,14 +22,14 @@ fn processes_are_bounded(tier: Tier) {
 }
 
 /// Threads are processes to the kernel's tables, with a kernel stack each.
-fn threads_are_bounded(tier: Tier) {
-    let ran = inside(tier, &Profile::default().limit("processes = 20"), &["thread-many", "2000"]);
+fn threads_are_bounded(column: Column) {
+    let ran = inside(column, &Profile::default().limit("processes = 20"), &["thread-many", "2000"]);
     let made: u32 = ran.report.facts.get("made").map_or(0, |n| n.parse().expect("a number"));
     assert!(made <= 20, "{made} threads were made");
 }
 
-fn memory_is_bounded(tier: Tier) {
-    let ran = inside(tier, &Profile::default().limit("memory = \"64MiB\""), &["memory", "4096"]);
+fn memory_is_bounded(column: Column) {
+    let ran = inside(column, &Profile::default().limit("memory = \"64MiB\""), &["memory", "4096"]);
     let mib = ran.report.facts.get("mib").map_or(0, |n| n.parse::<u32>().expect("a number"));
     assert!(mib <= 64, "{mib} MiB were had: {:#}", ran.json);
     let refused = mib > 0;
@@ -34,48 +37,48 @@ fn memory_is_bounded(tier: Tier) {
 }
 
 /// The supervisor finds every process of the run, whichever thread made it.
-fn memory_of_all_processes_is_counted(tier: Tier) {
+fn memory_of_all_processes_is_counted(column: Column) {
     let profile = Profile::default().forks().limit("memory = \"128MiB\"");
-    let ran = inside(tier, &profile, &["memory-of-thread", "64"]);
+    let ran = inside(column, &profile, &["memory-of-thread", "64"]);
     assert_eq!(ran.limits_hit(), ["memory"], "{:?}", ran.report);
 }
 
-fn cpu_time_is_bounded(tier: Tier) {
+fn cpu_time_is_bounded(column: Column) {
     for case in ["spin", "spin-on"] {
         let begun = Instant::now();
-        let ran = inside(tier, &Profile::default().limit("cpu = \"1s\""), &[case]);
+        let ran = inside(column, &Profile::default().limit("cpu = \"1s\""), &[case]);
         assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
         assert_eq!(ran.limits_hit(), ["cpu"], "{case}: {}", ran.json["outcome"]);
     }
 }
 
-fn wall_clock_time_is_bounded(tier: Tier) {
+fn wall_clock_time_is_bounded(column: Column) {
     for words in [&["sleep-long"][..], &["sleep-long", "closed"]] {
         let begun = Instant::now();
-        let ran = inside(tier, &Profile::default().limit("wall = \"1s\""), words);
+        let ran = inside(column, &Profile::default().limit("wall = \"1s\""), words);
         assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
         assert_eq!(ran.limits_hit(), ["wall"], "{:#}", ran.json);
     }
 }
 
-fn open_files_are_bounded(tier: Tier) {
-    let ran = inside(tier, &Profile::default().limit("open_files = 100"), &["open-many"]);
+fn open_files_are_bounded(column: Column) {
+    let ran = inside(column, &Profile::default().limit("open_files = 100"), &["open-many"]);
     assert_eq!(ran.report.fact("made"), "97");
-    let ran = inside(tier, &Profile::default(), &["open-many"]);
+    let ran = inside(column, &Profile::default(), &["open-many"]);
     assert_eq!(ran.report.fact("made"), "997");
 }
 
-fn output_is_bounded(tier: Tier) {
-    let ran = inside(tier, &Profile::default().limit("output = \"1MiB\""), &["flood"]);
+fn output_is_bounded(column: Column) {
+    let ran = inside(column, &Profile::default().limit("output = \"1MiB\""), &["flood"]);
     assert_eq!(ran.limits_hit(), ["output"]);
     assert_eq!(ran.json["truncated"], true);
     assert_eq!(ran.json["stdout"].as_str().expect("text").len(), 1 << 20);
 }
 
-fn crashes_leave_nothing(tier: Tier) {
-    let fixture = Fixture::new(tier, "crash");
+fn crashes_leave_nothing(column: Column) {
+    let fixture = Fixture::new(column, "crash");
     for (case, signal) in [("crash", 6), ("recurse", 11)] {
-        let ran = inside(tier, &Profile::default(), &[case]);
+        let ran = inside(column, &Profile::default(), &[case]);
         assert_eq!(ran.json["signal"], signal, "{:#}", ran.json);
     }
     assert!(fs::read_dir(&fixture.dir).expect("the directory").next().is_none());
@@ -85,26 +88,26 @@ fn crashes_leave_nothing(tier: Tier) {
 }
 
 /// The kernel counts queued signals, and so timers, for each user and not for each process.
-fn timers_of_the_user_are_left(tier: Tier) {
-    let ran = inside(tier, &Profile::default(), &["timers"]);
+fn timers_of_the_user_are_left(column: Column) {
+    let ran = inside(column, &Profile::default(), &["timers"]);
     let made: u32 = ran.report.fact("made").parse().expect("a number");
     assert!(made < 2000, "{made} timers of the user's share were taken");
 }
 
-fn scratch_is_bounded_and_private(tier: Tier) {
-    if tier == Tier::L {
+fn scratch_is_bounded_and_private(column: Column) {
+    if column.tier == Tier::L {
         println!(
             "tier L has no scratch: `scratch_is_no_place_for_programs` shows that nothing is written"
         );
         return;
     }
-    let fixture = Fixture::new(tier, "scratch");
-    let dir = fixture.sub(tier, "dir");
-    fixture.file(tier, "dir/host-file", "content");
+    let fixture = Fixture::new(column, "scratch");
+    let dir = fixture.sub(column, "dir");
+    fixture.file(column, "dir/host-file", "content");
     let before = seen(&dir);
     let profile = Profile::default().limit("scratch = \"8MiB\"");
     let profile = profile.path(&format!("scratch = [{:?}]", word(&dir)));
-    let ran = refused(tier, &profile, &["scratch", word(&dir)]);
+    let ran = refused(column, &profile, &["scratch", word(&dir)]);
     for worked in ["create", "mkdir", "rename", "unlink"] {
         assert_eq!(ran.report.fact(worked), "1", "{worked}");
     }
@@ -117,7 +120,7 @@ fn scratch_is_bounded_and_private(tier: Tier) {
     assert_eq!(names, ["host-file"]);
 }
 
-in_every_tier! {
+in_every_column! {
     processes_have_a_limit => processes_are_bounded;
     threads_have_a_limit => threads_are_bounded;
     memory_has_a_limit => memory_is_bounded;

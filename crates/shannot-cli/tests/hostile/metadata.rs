@@ -4,6 +4,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::process::Command;
 
+use shannot::policy::profile::Tier;
+
 use crate::harness::*;
 
 fn attributes(path: &std::path::Path) -> Vec<u8> {
@@ -14,35 +16,35 @@ fn attributes(path: &std::path::Path) -> Vec<u8> {
     seen
 }
 
-fn no_metadata_changes(tier: Tier) {
-    let fixture = Fixture::new(tier, "metadata");
-    let file = fixture.file(tier, "victim", "content");
+fn no_metadata_changes(column: Column) {
+    let fixture = Fixture::new(column, "metadata");
+    let file = fixture.file(column, "victim", "content");
     let before = (seen(&file), attributes(&file));
-    let ran = refused(tier, &Profile::default(), &["metadata", word(&file)]);
+    let ran = refused(column, &Profile::default(), &["metadata", word(&file)]);
     assert_eq!((seen(&file), attributes(&file)), before, "the host shows a change");
-    let control = outside(tier, &["metadata", word(&file)]);
+    let control = outside(column, &["metadata", word(&file)]);
     assert_control(&ran.report, &control, &["chmod by x32"]);
 }
 
 /// The mounts of T1 and T2 are read-only, so a read leaves no trace; in L the host's own mounts
 /// decide, which is a published difference (`atime`).
-fn reading_leaves_no_access_time(tier: Tier) {
-    let fixture = Fixture::new(tier, "atime");
-    let file = fixture.file(tier, "read", "content");
+fn reading_leaves_no_access_time(column: Column) {
+    let fixture = Fixture::new(column, "atime");
+    let file = fixture.file(column, "read", "content");
     let touched = Command::new("touch").args(["-a", "-d", "2001-01-01"]).arg(&file).status();
     assert!(touched.expect("touch").success());
     let atime = || fs::metadata(&file).expect("stat").atime();
     let before = atime();
-    let ran = inside(tier, &Profile::default(), &["read", word(&file)]);
+    let ran = inside(column, &Profile::default(), &["read", word(&file)]);
     assert_eq!(ran.report.fact("read"), "7");
-    if tier != Tier::L {
+    if column.tier != Tier::L {
         assert_eq!(atime(), before);
-        outside(tier, &["read", word(&file)]);
+        outside(column, &["read", word(&file)]);
         assert_ne!(atime(), before, "a read outside updates it");
     }
 }
 
-in_every_tier! {
+in_every_column! {
     metadata_stays => no_metadata_changes;
     access_times_stay => reading_leaves_no_access_time;
 }

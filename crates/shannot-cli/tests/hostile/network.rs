@@ -11,7 +11,7 @@ fn both_views() -> [Profile; 2] {
     [Profile::default(), Profile::host_view()]
 }
 
-fn the_internet_is_out_of_reach(tier: Tier) {
+fn the_internet_is_out_of_reach(column: Column) {
     let tcp = TcpListener::bind("127.0.0.1:0").expect("a listener");
     let udp = UdpSocket::bind("127.0.0.1:0").expect("a socket");
     tcp.set_nonblocking(true).expect("fcntl");
@@ -21,29 +21,29 @@ fn the_internet_is_out_of_reach(tier: Tier) {
     let words = ["internet", &ports[0], &ports[1]];
     let mut rans = Vec::new();
     for profile in both_views() {
-        rans.push(refused(tier, &profile, &words));
+        rans.push(refused(column, &profile, &words));
         assert_eq!(tcp.accept().expect_err("nobody").kind(), ErrorKind::WouldBlock);
         assert_eq!(udp.recv(&mut [0]).expect_err("nothing").kind(), ErrorKind::WouldBlock);
     }
-    let control = outside(tier, &words);
+    let control = outside(column, &words);
     for ran in rans {
         assert_control(&ran.report, &control, &[]);
     }
     assert!(tcp.accept().is_ok() && udp.recv(&mut [0]).is_ok(), "outside, both are reached");
 }
 
-fn raw_sockets_are_refused(tier: Tier) {
+fn raw_sockets_are_refused(column: Column) {
     for profile in both_views() {
-        let ran = refused(tier, &profile, &["raw-sockets"]);
+        let ran = refused(column, &profile, &["raw-sockets"]);
         if let Some(control) = outside_as_root(&["raw-sockets"]) {
             assert_control(&ran.report, &control, &["alg", "bluetooth", "can", "xdp", "vsock"]);
         }
     }
 }
 
-fn local_listeners_are_out_of_reach(tier: Tier) {
-    let fixture = Fixture::new(tier, "local");
-    let abstract_name = |kind: &str| format!("@shannot-{kind}-{}-{tier:?}", std::process::id());
+fn local_listeners_are_out_of_reach(column: Column) {
+    let fixture = Fixture::new(column, "local");
+    let abstract_name = |kind: &str| format!("@shannot-{kind}-{}-{column:?}", std::process::id());
     let paths = ["stream", "dgram"].map(|n| word(&fixture.path(n)).to_owned());
     let names = ["stream", "dgram"].map(abstract_name);
     for (case, [stream, dgram]) in [("path", paths), ("abstract", names)] {
@@ -53,11 +53,11 @@ fn local_listeners_are_out_of_reach(tier: Tier) {
         let words = ["local", &stream, &dgram];
         let mut rans = Vec::new();
         for profile in both_views() {
-            rans.push(refused(tier, &profile, &words));
+            rans.push(refused(column, &profile, &words));
             let reached = listener.accept().is_ok() || receiver.recv(&mut [0]).is_ok();
             assert!(!reached, "a listener by {case} was reached");
         }
-        let control = outside(tier, &words);
+        let control = outside(column, &words);
         for ran in rans {
             assert_control(&ran.report, &control, &["connect of a pair", "bind of a pair"]);
         }
@@ -81,9 +81,9 @@ fn listeners(stream: &str, dgram: &str) -> (UnixListener, UnixDatagram) {
     (listener, receiver)
 }
 
-fn netlink_opens_as_far_as_the_view_says(tier: Tier) {
+fn netlink_opens_as_far_as_the_view_says(column: Column) {
     let check = |profile: &Profile, open: &[&str]| {
-        let ran = inside(tier, profile, &["netlink-protocols"]);
+        let ran = inside(column, profile, &["netlink-protocols"]);
         for protocol in 0..32 {
             let expected =
                 if open.contains(&protocol.to_string().as_str()) { "open" } else { "EACCES" };
@@ -95,7 +95,7 @@ fn netlink_opens_as_far_as_the_view_says(tier: Tier) {
     check(&Profile::host_view(), &["0", "4"]);
 }
 
-fn network_tables_cannot_be_changed(tier: Tier) {
+fn network_tables_cannot_be_changed(column: Column) {
     let tables = || {
         let ip = |what: &str| {
             let out = Command::new("ip").args(["-o", what, "show"]).output().expect("ip");
@@ -104,7 +104,7 @@ fn network_tables_cannot_be_changed(tier: Tier) {
         [ip("address"), ip("route"), ip("rule")]
     };
     let before = tables();
-    let ran = refused(tier, &Profile::host_view(), &["netlink-writes"]);
+    let ran = refused(column, &Profile::host_view(), &["netlink-writes"]);
     assert!(
         !ran.report.blocked.values().any(|e| e == "EACCES"),
         "the socket opens: {:?}",
@@ -114,25 +114,25 @@ fn network_tables_cannot_be_changed(tier: Tier) {
     if let Some(control) = outside_as_root(&["netlink-writes"]) {
         assert_control(&ran.report, &control, &["RTM_DELLINK"]);
     }
-    let ran = refused(tier, &Profile::host_view(), &["netlink-options"]);
+    let ran = refused(column, &Profile::host_view(), &["netlink-options"]);
     if let Some(control) = outside_as_root(&["netlink-options"]) {
         assert_control(&ran.report, &control, &[]);
     }
 }
 
-fn connections_of_the_host_cannot_be_closed(tier: Tier) {
+fn connections_of_the_host_cannot_be_closed(column: Column) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
     let client = TcpStream::connect(listener.local_addr().expect("a port")).expect("a connection");
     let (server, _) = listener.accept().expect("a connection");
     let port = |a: std::io::Result<std::net::SocketAddr>| a.expect("a port").port().to_string();
     let (local, remote) = (port(client.local_addr()), port(client.peer_addr()));
-    refused(tier, &Profile::host_view(), &["destroy-socket", &local, &remote]);
+    refused(column, &Profile::host_view(), &["destroy-socket", &local, &remote]);
     use std::io::{Read as _, Write as _};
     (&client).write_all(b"x").expect("the connection lives");
     (&server).read_exact(&mut [0]).expect("the connection lives");
 }
 
-in_every_tier! {
+in_every_column! {
     no_packet_leaves => the_internet_is_out_of_reach;
     no_raw_socket_opens => raw_sockets_are_refused;
     no_local_listener_is_reached => local_listeners_are_out_of_reach;

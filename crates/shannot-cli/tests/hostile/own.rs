@@ -5,6 +5,8 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::pty::OpenptFlags;
 
+use shannot::policy::profile::Tier;
+
 use crate::harness::*;
 use crate::host::*;
 
@@ -13,9 +15,9 @@ fn inheritable(fd: impl AsFd) {
     rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::empty()).expect("F_SETFD");
 }
 
-fn only_pipes_are_open(tier: Tier) {
-    let fixture = Fixture::new(tier, "fds");
-    let file = std::fs::File::options().read(true).write(true).open(fixture.file(tier, "f", "x"));
+fn only_pipes_are_open(column: Column) {
+    let fixture = Fixture::new(column, "fds");
+    let file = std::fs::File::options().read(true).write(true).open(fixture.file(column, "f", "x"));
     let file = file.expect("a file");
     let dir = std::fs::File::open("/").expect("a directory");
     let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
@@ -28,23 +30,23 @@ fn only_pipes_are_open(tier: Tier) {
     inheritable(&socket);
     inheritable(&pidfd);
     for profile in [Profile::default(), Profile::host_view().forks()] {
-        let ran = inside(tier, &profile, &["descriptors"]);
+        let ran = inside(column, &profile, &["descriptors"]);
         let facts = &ran.report.facts;
         let names: Vec<_> = facts.keys().map(String::as_str).collect();
         assert_eq!(names, ["fd-0", "fd-1", "fd-2"], "{facts:?}");
         assert!(facts.values().all(|v| v.starts_with("pipe pipe:")), "{facts:?}");
     }
-    let leaked = outside(tier, &["descriptors"]).facts.len();
+    let leaked = outside(column, &["descriptors"]).facts.len();
     assert!(leaked >= 7, "outside, all are inherited: {leaked}");
 }
 
 /// `run`'s three streams are a caller's own files, and a file may be read and written: the
 /// command gets pipes all the same.
-fn streams_are_pipes_of_our_own(tier: Tier) {
-    let fixture = Fixture::new(tier, "streams");
-    let path = fixture.file(tier, "out", "");
+fn streams_are_pipes_of_our_own(column: Column) {
+    let fixture = Fixture::new(column, "streams");
+    let path = fixture.file(column, "out", "");
     let probe = probe();
-    let mut command = shannot(tier, &Profile::default(), &[], &[word(&probe), "descriptors"]);
+    let mut command = shannot(column, &Profile::default(), &[], &[word(&probe), "descriptors"]);
     let open = || std::fs::File::options().read(true).append(true).open(&path).expect("the file");
     command.stdin(open()).stdout(open()).stderr(open());
     command.status().expect("shannot starts");
@@ -52,16 +54,16 @@ fn streams_are_pipes_of_our_own(tier: Tier) {
     let report = Report::read(&text);
     assert!(report.facts.values().all(|v| v.starts_with("pipe pipe:")), "{text}");
     assert_eq!(report.facts.len(), 3, "{text}");
-    refused(tier, &Profile::default(), &["own-pipes"]);
+    refused(column, &Profile::default(), &["own-pipes"]);
 }
 
-fn no_privilege_is_left(tier: Tier) {
+fn no_privilege_is_left(column: Column) {
     for profile in [Profile::default(), Profile::host_view().forks()] {
-        let ran = inside(tier, &profile, &["status"]);
+        let ran = inside(column, &profile, &["status"]);
         for set in ["CapInh", "CapPrm", "CapEff", "CapAmb"] {
             assert_eq!(ran.report.fact(set), "0000000000000000", "{set}");
         }
-        if tier != Tier::L {
+        if column.tier != Tier::L {
             // Taking from this set takes a capability that the user of tier L does not have.
             assert_eq!(ran.report.fact("CapBnd"), "0000000000000000");
         }
@@ -72,9 +74,9 @@ fn no_privilege_is_left(tier: Tier) {
     }
 }
 
-fn signals_start_as_defaults(tier: Tier) {
+fn signals_start_as_defaults(column: Column) {
     let probe = probe();
-    let command = shannot(tier, &Profile::default(), &["--json"], &[word(&probe), "status"]);
+    let command = shannot(column, &Profile::default(), &["--json"], &[word(&probe), "status"]);
     let mut shell = in_shell("trap '' HUP INT QUIT TERM PIPE USR1 CHLD; SHANNOT", &command);
     let ran = Ran::read(&shell.output().expect("shannot starts"));
     assert_eq!(ran.report.fact("odd-signals"), "0");
@@ -82,7 +84,7 @@ fn signals_start_as_defaults(tier: Tier) {
     assert_eq!(ran.report.fact("SigBlk"), "0000000000000000");
 }
 
-fn no_terminal_is_reachable(tier: Tier) {
+fn no_terminal_is_reachable(column: Column) {
     let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
     let master = rustix::pty::openpt(flags).expect("a terminal");
     rustix::pty::grantpt(&master).expect("grantpt");
@@ -95,7 +97,7 @@ fn no_terminal_is_reachable(tier: Tier) {
     }
     let probe = probe();
     for profile in [Profile::default(), Profile::host_view()] {
-        let command = shannot(tier, &profile, &["--json"], &[word(&probe), "terminal", &name]);
+        let command = shannot(column, &profile, &["--json"], &[word(&probe), "terminal", &name]);
         // A session whose controlling terminal this is, as the caller's would be.
         let mut session = std::process::Command::new("setsid");
         session.args(["--ctty", "bash", "-c"]);
@@ -111,7 +113,7 @@ fn no_terminal_is_reachable(tier: Tier) {
     }
 }
 
-in_every_tier! {
+in_every_column! {
     descriptors_are_three_pipes => only_pipes_are_open;
     streams_are_pipes => streams_are_pipes_of_our_own;
     privileges_are_gone => no_privilege_is_left;

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use shannot::policy::profile::Tier;
+
 use crate::harness::*;
 use crate::host::*;
 
@@ -12,29 +14,29 @@ fn both_views() -> [Profile; 2] {
     [Profile::default(), Profile::host_view()]
 }
 
-fn kernel_settings_cannot_be_written(tier: Tier) {
-    let mut victim = Victim::sleeping(tier);
+fn kernel_settings_cannot_be_written(column: Column) {
+    let mut victim = Victim::sleeping(column);
     let pid = victim.pid();
     for profile in both_views() {
-        let ran = refused(tier, &profile, &["proc-write", "self", "1", &pid]);
-        let control = outside(tier, &["proc-write", "self", &pid, &pid]);
+        let ran = refused(column, &profile, &["proc-write", "self", "1", &pid]);
+        let control = outside(column, &["proc-write", "self", &pid, &pid]);
         let except = ["open for writing /", "open for writing 1"];
         assert_control(&ran.report, &control, &except);
         victim.assert_unharmed();
     }
 }
 
-fn other_processes_cannot_be_looked_into(tier: Tier) {
-    let mut sleep = as_runner(tier, "sleep");
+fn other_processes_cannot_be_looked_into(column: Column) {
+    let mut sleep = as_runner(column, "sleep");
     let secret = SECRET.concat();
     let victim = Victim::start(sleep.arg("300").env("SECRET", &secret));
     let pid = victim.pid();
     for profile in both_views() {
         // The box's first process runs on its supervisor's memory.
         let target = if profile.host_processes { pid.as_str() } else { "1" };
-        let ran = refused(tier, &profile, &["proc-peek", "SECRET=", target]);
+        let ran = refused(column, &profile, &["proc-peek", "SECRET=", target]);
         let outer = ["proc-peek", "SECRET=", &pid];
-        let control = outside(tier, &outer);
+        let control = outside(column, &outer);
         assert_eq!(control.fact("found-secret"), "1 environ", "{control:?}");
         let mut except = vec![
             "read 1 mem",
@@ -43,7 +45,7 @@ fn other_processes_cannot_be_looked_into(tier: Tier) {
             "read 1 timers",
             "read 1 pagemap",
         ];
-        if tier == Tier::L && !profile.host_processes {
+        if column.tier == Tier::L && !profile.host_processes {
             // In tier L this is the host's own first process, of another user.
             except.push("");
         }
@@ -51,11 +53,11 @@ fn other_processes_cannot_be_looked_into(tier: Tier) {
     }
 }
 
-fn supervisors_cannot_be_looked_into(tier: Tier) {
+fn supervisors_cannot_be_looked_into(column: Column) {
     for profile in both_views() {
         let probe = probe();
         let words = [word(&probe), "proc-peek", "SECRET=", "PID"];
-        let command = shannot(tier, &profile, &["--json"], &words);
+        let command = shannot(column, &profile, &["--json"], &words);
         let shell = in_shell("exec SHANNOT", &command);
         let script = shell
             .get_args()
@@ -87,14 +89,14 @@ const CALLERS: [&str; 12] = [
     "HOME",
 ];
 
-fn no_secret_of_the_caller_shows(tier: Tier) {
+fn no_secret_of_the_caller_shows(column: Column) {
     let secret = SECRET.concat();
-    let mut sleep = as_runner(tier, "sleep");
+    let mut sleep = as_runner(column, "sleep");
     let _victim = Victim::start(sleep.arg("300").env("SECRET", &secret));
     for profile in both_views() {
         let probe = probe();
         let words = [word(&probe), "proc-search", SECRET[0], SECRET[1]];
-        let mut command = shannot(tier, &profile, &["--json"], &words);
+        let mut command = shannot(column, &profile, &["--json"], &words);
         for name in CALLERS.into_iter().filter(|n| !n.starts_with("LD_")) {
             command.env(name, &secret);
         }
@@ -112,27 +114,27 @@ fn no_secret_of_the_caller_shows(tier: Tier) {
             assert!(seen > 3, "the host's processes show");
         }
     }
-    let control = outside(tier, &["proc-search", SECRET[0], SECRET[1]]);
+    let control = outside(column, &["proc-search", SECRET[0], SECRET[1]]);
     assert!(control.escaped.iter().any(|e| e.starts_with("secret /proc/")), "{control:?}");
 }
 
 /// What tells the loader what to load reaches the supervisor itself, and stops there.
-fn loader_variables_stop_at_the_supervisor(tier: Tier) {
+fn loader_variables_stop_at_the_supervisor(column: Column) {
     let probe = probe();
     let words = [word(&probe), "proc-search", SECRET[0], SECRET[1]];
-    let mut command = shannot(tier, &Profile::default(), &["--json"], &words);
+    let mut command = shannot(column, &Profile::default(), &["--json"], &words);
     command.env("LD_PRELOAD", "/nonexistent/shannot.so").env("LD_LIBRARY_PATH", "/nonexistent");
     let ran = Ran::read(&command.output().expect("shannot starts"));
     assert!(!ran.report.facts.keys().any(|k| k.starts_with("env-LD_")), "{:?}", ran.report);
 }
 
-fn two_runs_see_nothing_of_each_other(tier: Tier) {
-    let fixture = Fixture::new(tier, "two");
-    let dir = fixture.sub(tier, "scratch");
+fn two_runs_see_nothing_of_each_other(column: Column) {
+    let fixture = Fixture::new(column, "two");
+    let dir = fixture.sub(column, "scratch");
     let profile = Profile::default().path(&format!("scratch = [{:?}]", word(&dir)));
-    if tier == Tier::L {
+    if column.tier == Tier::L {
         println!("tier L has neither scratch nor processes of its own, and says so");
-        let ran = inside(tier, &profile, &["proc-list"]);
+        let ran = inside(column, &profile, &["proc-list"]);
         let layers = ran.json["enforcement"]["layers"].as_array().expect("layers");
         let of = |name: &str| layers.iter().find(|l| l["name"] == name).expect("a layer");
         assert_eq!(of("processes")["status"], "not_enforced", "{layers:?}");
@@ -140,22 +142,22 @@ fn two_runs_see_nothing_of_each_other(tier: Tier) {
     }
     let probe = probe();
     let words = [word(&probe), "mark", word(&dir), "first"];
-    let mut first = Held::start(&mut shannot(tier, &profile, &[], &words));
+    let mut first = Held::start(&mut shannot(column, &profile, &[], &words));
     let words = [word(&probe), "mark", word(&dir), "second"];
-    let mut second = Held::start(&mut shannot(tier, &profile, &[], &words));
-    let third = inside(tier, &profile, &["proc-list"]);
+    let mut second = Held::start(&mut shannot(column, &profile, &[], &words));
+    let third = inside(column, &profile, &["proc-list"]);
     assert_eq!(third.report.fact("processes"), "2", "itself and its init");
     let seen: Vec<_> = fs::read_dir(&dir).expect("the directory").collect();
     assert!(seen.is_empty(), "scratch shows on the host: {seen:?}");
     let (first, second) = (first.finish(), second.finish());
     assert_eq!(first.fact("pid"), second.fact("pid"), "each counts from 1");
-    if tier == Tier::T1 {
+    if column.tier == Tier::T1 {
         assert_ne!(first.fact("uid"), second.fact("uid"));
         assert!(first.fact("uid").parse::<u32>().expect("a uid") >= 1_900_000_000);
     }
 }
 
-in_every_tier! {
+in_every_column! {
     settings_are_not_written => kernel_settings_cannot_be_written;
     processes_keep_their_secrets => other_processes_cannot_be_looked_into;
     the_supervisor_keeps_its_secrets => supervisors_cannot_be_looked_into;

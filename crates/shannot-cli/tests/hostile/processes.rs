@@ -6,8 +6,8 @@ use crate::harness::*;
 use crate::host::*;
 
 /// A box that is told the pids of a host's process of the same user and of its own supervisor.
-fn against_processes(tier: Tier, profile: &Profile, case: &[&str]) -> Report {
-    let mut victim = Victim::sleeping(tier);
+fn against_processes(column: Column, profile: &Profile, case: &[&str]) -> Report {
+    let mut victim = Victim::sleeping(column);
     let pid = victim.pid();
     let probe = probe();
     let words: Vec<&str> = [word(&probe)]
@@ -15,7 +15,7 @@ fn against_processes(tier: Tier, profile: &Profile, case: &[&str]) -> Report {
         .chain(case.iter().copied())
         .chain([pid.as_str(), "PID"])
         .collect();
-    let command = shannot(tier, profile, &["--json"], &words);
+    let command = shannot(column, profile, &["--json"], &words);
     // The shell's own pid becomes shannot's: setpriv and shannot are each executed in its place.
     let mut shell = in_shell("exec SHANNOT", &command);
     let script =
@@ -37,46 +37,46 @@ fn both_views() -> [Profile; 2] {
     [Profile::default(), Profile::host_view()]
 }
 
-fn signals_stay_in_the_box(tier: Tier) {
+fn signals_stay_in_the_box(column: Column) {
     for profile in both_views() {
-        let report = against_processes(tier, &profile, &["signals"]);
-        let victims = [Victim::sleeping(tier), Victim::sleeping(tier)];
+        let report = against_processes(column, &profile, &["signals"]);
+        let victims = [Victim::sleeping(column), Victim::sleeping(column)];
         let pids = victims.each_ref().map(Victim::pid);
-        let control = outside(tier, &["signals", &pids[0], &pids[1]]);
+        let control = outside(column, &["signals", &pids[0], &pids[1]]);
         assert_control(&report, &control, &[]);
     }
 }
 
-fn signals_to_everything_stay_in_the_box(tier: Tier) {
+fn signals_to_everything_stay_in_the_box(column: Column) {
     for profile in both_views().into_iter().chain([Profile::default().forks()]) {
-        let mut victim = Victim::sleeping(tier);
-        let ran = inside(tier, &profile, &["signal-all"]);
+        let mut victim = Victim::sleeping(column);
+        let ran = inside(column, &profile, &["signal-all"]);
         assert_eq!(ran.json["exit_code"], 0, "{:#}", ran.json);
         victim.assert_unharmed();
     }
 }
 
-fn tracing_is_refused(tier: Tier) {
+fn tracing_is_refused(column: Column) {
     for profile in both_views() {
-        let report = against_processes(tier, &profile, &["trace"]);
-        let victims = [Victim::sleeping(tier), Victim::sleeping(tier)];
+        let report = against_processes(column, &profile, &["trace"]);
+        let victims = [Victim::sleeping(column), Victim::sleeping(column)];
         let pids = victims.each_ref().map(Victim::pid);
-        let control = outside(tier, &["trace", &pids[0], &pids[1]]);
+        let control = outside(column, &["trace", &pids[0], &pids[1]]);
         let yama = ["ptrace", "pidfd_getfd", "kcmp"];
         assert_control(&report, &control, if yama_restricts() { &yama } else { &[] });
     }
 }
 
-fn living_on_is_refused(tier: Tier) {
-    let ran = refused(tier, &Profile::default(), &["outlive"]);
-    assert_control(&ran.report, &outside(tier, &["outlive"]), &["fork"]);
+fn living_on_is_refused(column: Column) {
+    let ran = refused(column, &Profile::default(), &["outlive"]);
+    assert_control(&ran.report, &outside(column, &["outlive"]), &["fork"]);
 }
 
 /// A futex in a file is shared by everyone who can read the file. One that is requeued takes the
 /// host's waiters away from the word that their waker knows: they sleep for ever.
-fn futexes_of_the_host_keep_their_waiters(tier: Tier) {
-    let fixture = Fixture::new(tier, "futex");
-    let file = fixture.file(tier, "shared", &"\0".repeat(4096));
+fn futexes_of_the_host_keep_their_waiters(column: Column) {
+    let fixture = Fixture::new(column, "futex");
+    let file = fixture.file(column, "shared", &"\0".repeat(4096));
     fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o644)).expect("chmod");
     let attack = |requeue: &dyn Fn() -> Report| {
         let mut waiter = std::process::Command::new(probe());
@@ -89,22 +89,22 @@ fn futexes_of_the_host_keep_their_waiters(tier: Tier) {
         (report, ended)
     };
     let (report, woken) =
-        attack(&|| inside(tier, &Profile::default(), &["futex-requeue", word(&file)]).report);
+        attack(&|| inside(column, &Profile::default(), &["futex-requeue", word(&file)]).report);
     assert!(woken, "the host's waiter is lost: {report:?}");
     report.assert_blocked();
-    let (_, woken) = attack(&|| outside(tier, &["futex-requeue", word(&file)]));
+    let (_, woken) = attack(&|| outside(column, &["futex-requeue", word(&file)]));
     assert!(!woken, "outside, the waiter is taken away");
 }
 
 /// Who waits at a futex first is woken first. A wake for one, as `sem_post(3)` sends it, can go to
 /// a box that may only read the file: `pthread_join(3)` needs the same call.
-fn wakes_may_go_to_a_reader(tier: Tier) {
-    let fixture = Fixture::new(tier, "futex-steal");
-    let file = fixture.file(tier, "shared", &"\0".repeat(4096));
+fn wakes_may_go_to_a_reader(column: Column) {
+    let fixture = Fixture::new(column, "futex-steal");
+    let file = fixture.file(column, "shared", &"\0".repeat(4096));
     fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o644)).expect("chmod");
     let probe = probe();
     let words = [word(&probe), "futex-steal", word(&file)];
-    let mut thief = Held::start(&mut shannot(tier, &Profile::default(), &[], &words));
+    let mut thief = Held::start(&mut shannot(column, &Profile::default(), &[], &words));
     std::thread::sleep(std::time::Duration::from_millis(300));
     let mut waiter = std::process::Command::new(&probe);
     waiter.args(["futex-wait", word(&file)]).stdin(std::process::Stdio::null());
@@ -129,7 +129,7 @@ fn eventually_ended(victim: &mut Victim) -> bool {
     })
 }
 
-in_every_tier! {
+in_every_column! {
     signals_are_contained => signals_stay_in_the_box;
     signals_to_all_are_contained => signals_to_everything_stay_in_the_box;
     tracing_is_closed => tracing_is_refused;

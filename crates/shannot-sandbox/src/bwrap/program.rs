@@ -1,6 +1,7 @@
 //! The `bwrap` of this host, if it is to be trusted: it gets the box's descriptors, and what it
 //! makes is believed.
 
+use std::io::Read as _;
 use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -72,8 +73,13 @@ fn is_roots(uid: u32, mode: u32, kind: FileType) -> bool {
 /// What `bwrap --version` says, as in `bubblewrap 0.8.0`.
 fn version() -> Option<Version> {
     let mut command = Command::new(PATH);
-    let out = command.arg("--version").env_clear().stdin(Stdio::null()).output().ok()?;
-    parse(std::str::from_utf8(&out.stdout).ok()?)
+    command.arg("--version").env_clear().stdin(Stdio::null());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().ok()?;
+    let mut text = String::new();
+    child.stdout.take()?.read_to_string(&mut text).ok()?;
+    // Fails in a process that ignores `SIGCHLD`, and the answer is there all the same.
+    let _ = child.wait();
+    parse(&text)
 }
 
 fn parse(text: &str) -> Option<Version> {

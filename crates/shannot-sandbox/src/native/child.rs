@@ -38,6 +38,7 @@ pub struct Child {
     pub(super) statuses: Vec<Option<StageStatus>>,
     pub(super) group: Option<MemoryGroup>,
     pub(super) in_root: bool,
+    pub(super) tasks_bounded: bool,
 }
 
 /// Whose children the commands are.
@@ -154,9 +155,15 @@ impl Child {
     }
 
     /// Whether a cgroup bounds the run's memory; otherwise somebody must look at
-    /// [`Child::resident_bytes`] from time to time, and in tier L at [`Child::tasks`].
+    /// [`Child::resident_bytes`] from time to time.
     pub fn memory_is_bounded(&self) -> bool {
         self.group.is_some()
+    }
+
+    /// Whether the kernel bounds the run's processes and threads; otherwise somebody must look at
+    /// [`Child::tasks`].
+    pub fn tasks_are_bounded(&self) -> bool {
+        self.tasks_bounded
     }
 
     /// The run's processes and threads now.
@@ -174,8 +181,8 @@ impl Child {
     fn processes(&self) -> Vec<i32> {
         match &self.kind {
             Kind::Box(hull) => children_of(hull.pid()),
-            // The first of them is the box's first process.
-            Kind::Launched(launched) => children_of(launched.pid()).split_off(1),
+            // The first of them, where bwrap still has one, is the box's first process.
+            Kind::Launched(launched) => children_of(launched.pid()).into_iter().skip(1).collect(),
             Kind::Direct(children) => children.iter().map(|c| c.pid).collect(),
         }
     }

@@ -234,7 +234,12 @@ impl Launched {
     /// Whether the box has ended: bwrap waits for its first process.
     pub(super) fn try_wait(&mut self) -> io::Result<bool> {
         if !self.reaped {
-            self.reaped = sys::reap(self.pid)?.is_some();
+            self.reaped = match sys::reap(self.pid) {
+                // It has, and the kernel reaped it, for a process that ignores `SIGCHLD`. How it
+                // ended says nothing: the reports do.
+                Err(Errno(libc::ECHILD)) => true,
+                reaped => reaped?.is_some(),
+            };
         }
         Ok(self.reaped)
     }

@@ -7,6 +7,7 @@
 mod abi;
 mod cgroup;
 mod child;
+mod counted;
 mod enter;
 mod error;
 mod handover;

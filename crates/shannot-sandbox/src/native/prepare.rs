@@ -14,7 +14,8 @@ use shannot_policy::profile::{Processes, Tier};
 use shannot_policy::types::AbsPath;
 use shannot_policy::{Cwd, Plan};
 
-use super::cgroup::{Groups, MemoryParent};
+use super::cgroup::Groups;
+use super::counted::Counted;
 use super::error::Error;
 use super::hides::{self, Hidden};
 use super::landlock::{self, Rule};
@@ -45,6 +46,7 @@ pub struct Prepared {
     pub(super) starts: Starts,
     pub(super) rules: RunRules,
     pub(super) groups: Option<Groups>,
+    pub(super) tasks_bounded: bool,
     pub(super) enforcement: Enforcement,
     pub(super) hidden: Vec<PathBuf>,
     pub(super) programs: Vec<String>,
@@ -144,11 +146,11 @@ pub(super) fn fit(
     } else {
         Starts::Box
     };
-    let memory = MemoryParent::find(&scene.mounts);
+    let counted = Counted::find(plan, host, &scene.mounts);
     let enforcement = Enforcement {
         engine: if plan.outline.tier == Tier::T3 { Engine::Bwrap } else { Engine::Native },
         tier: plan.outline.tier,
-        layers: report::layers(plan, host, &scene.mounts, &hidden, memory.as_ref()),
+        layers: report::layers(plan, host, &scene.mounts, &hidden, &counted),
         passed_over: Vec::new(),
     };
     let spec = BoxSpec {
@@ -164,7 +166,7 @@ pub(super) fn fit(
         identity: identity(plan),
         cwd: c_abs(&plan.cwd.path()),
         cwd_or_root: matches!(plan.cwd, Cwd::InOrRoot(_)),
-        rlimits: rlimits(plan, memory.is_none()),
+        rlimits: rlimits(plan, &counted),
         env: StringArray::new(
             plan.env.iter().filter_map(|(n, v)| CString::new(format!("{n}={v}")).ok()).collect(),
         ),
@@ -181,7 +183,8 @@ pub(super) fn fit(
         tier: plan.outline.tier,
         starts,
         rules,
-        groups: memory.map(|parent| Groups::new(parent, plan.limits.memory)),
+        tasks_bounded: counted.tasks,
+        groups: counted.memory.map(|parent| Groups::new(parent, plan.limits.memory)),
         enforcement,
         hidden: hidden.into_iter().map(|h| h.path).collect(),
     })
@@ -387,7 +390,7 @@ fn bounds(outline: &Outline, host: &Host) -> Bounds {
     }
 }
 
-fn rlimits(plan: &Plan, supervised_memory: bool) -> Vec<Rlimit> {
+fn rlimits(plan: &Plan, counted: &Counted) -> Vec<Rlimit> {
     let limits = &plan.limits;
     let cpu = limits.cpu.as_duration().as_secs_f64().ceil();
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "1 to 86,400")]
@@ -406,12 +409,10 @@ fn rlimits(plan: &Plan, supervised_memory: bool) -> Vec<Rlimit> {
         (Resource::Stack, 8 << 20, 8 << 20),
         (Resource::Nofile, limits.open_files.into(), limits.open_files.into()),
     ];
-    if plan.outline.tier != Tier::L {
-        // Counted for each user in its user namespace: exact for an unused uid and in T2, and
-        // the user's whole session otherwise.
+    if counted.tasks {
         list.push((Resource::Nproc, limits.processes.into(), limits.processes.into()));
     }
-    if supervised_memory {
+    if counted.memory.is_none() {
         // What one process can take before the supervisor looks again.
         list.push((Resource::Data, limits.memory.0, limits.memory.0));
         let address_space = limits.memory.0.saturating_add(4 << 30);

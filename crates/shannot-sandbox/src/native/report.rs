@@ -5,7 +5,7 @@ use shannot_policy::plan::seccomp::{Exec, allowed_count};
 use shannot_policy::plan::{Identity, Mount, Namespace};
 use shannot_policy::profile::{Network, Processes, Tier};
 
-use super::cgroup::MemoryParent;
+use super::counted::Counted;
 use super::hides::{self, Hidden};
 use crate::enforcement::Layer;
 use crate::host::Host;
@@ -16,14 +16,14 @@ pub(super) fn layers(
     host: &Host,
     mounts: &[MountEntry],
     hidden: &[Hidden],
-    memory: Option<&MemoryParent>,
+    counted: &Counted,
 ) -> Vec<Layer> {
     let mut layers = vec![namespaces(plan), read_only(plan), devices(plan), hides(plan, hidden)];
     layers.extend(mount_points(plan, mounts));
     layers.extend(scratch(plan));
     layers.extend([identity(plan, host), landlock(plan), seccomp(plan), exec(plan)]);
     layers.extend([network(plan), processes(plan), lifetime(plan)]);
-    layers.extend(limits(plan, memory));
+    layers.extend(limits(plan, counted));
     layers
 }
 
@@ -155,18 +155,18 @@ fn lifetime(plan: &Plan) -> Layer {
     Layer::enforced("lifetime", by)
 }
 
-fn limits(plan: &Plan, memory: Option<&MemoryParent>) -> Vec<Layer> {
+fn limits(plan: &Plan, counted: &Counted) -> Vec<Layer> {
     let limits = &plan.limits;
-    let memory = match memory {
+    let memory = match &counted.memory {
         Some(parent) => {
             Layer::enforced("memory", format!("{} by {}", limits.memory, parent.name()))
         }
         None => Layer::supervised("memory", format!("{} by polling and rlimits", limits.memory)),
     };
-    let processes = match plan.outline.tier {
-        // RLIMIT_NPROC would count the user's whole session.
-        Tier::L => Layer::supervised("process_limit", format!("{} by polling", limits.processes)),
-        _ => Layer::enforced("process_limit", limits.processes.to_string()),
+    let processes = if counted.tasks {
+        Layer::enforced("process_limit", limits.processes.to_string())
+    } else {
+        Layer::supervised("process_limit", format!("{} by polling", limits.processes))
     };
     let rest = format!(
         "wall {}, cpu {} a process, {} open files, core 1 byte",

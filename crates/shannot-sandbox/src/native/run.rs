@@ -168,7 +168,13 @@ impl Prepared {
             }
         };
         self.groups.iter().for_each(Groups::make_ahead);
-        Ok(Child { kind, statuses: vec![None; self.spec.stages.len()], group, in_root })
+        Ok(Child {
+            kind,
+            statuses: vec![None; self.spec.stages.len()],
+            group,
+            in_root,
+            tasks_bounded: self.tasks_bounded,
+        })
     }
 
     fn start_box(&self, mut hull: Hull, run: &Arc<RunSpec>) -> Result<(Kind, bool), Error> {

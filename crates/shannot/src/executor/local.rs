@@ -227,7 +227,7 @@ fn start_in(
     let watch = Watch {
         // Where nothing in the kernel counts them.
         memory: (!child.memory_is_bounded()).then_some(plan.limits.memory.0),
-        tasks: (tier == Tier::L).then_some(plan.limits.processes),
+        tasks: (!child.tasks_are_bounded()).then_some(plan.limits.processes),
     };
     let cwd = if child.started_in_root() { AbsPath::root() } else { plan.cwd.path() };
     Ok(Started {
