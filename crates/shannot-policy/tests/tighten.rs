@@ -110,6 +110,7 @@ fn what_would_widen_is_refused_by_key() {
         ("tiers = [\"T1\", \"L\"]", "tiers"),
         ("tiers = []", "tiers"),
         ("root_reads = true", "root_reads"),
+        ("landlock_abi = 5", "landlock_abi"),
         ("extends = [\"other\"]", "extends"),
         ("without = [\"nothing\"]", "without"),
         ("[view]\nnetwork = \"tables\"", "view.network"),

@@ -16,7 +16,7 @@ pub mod seccomp;
 
 pub use outline::{Namespace, Outline};
 
-use seccomp::{Arch, Exec, Filter, Ticket};
+use seccomp::{Arch, Exec, Filter, Ticket, Unheld};
 
 /// The descriptor of the program: above every descriptor the box may open
 /// ([`crate::profile::MOST_OPEN_FILES`] is its `RLIMIT_NOFILE`), so that nothing inside can put
@@ -120,6 +120,8 @@ pub enum Hide {
 pub struct Landlock {
     /// The ABI whose rights are used.
     pub abi: u32,
+    /// The lowest ABI with which the box may be made.
+    pub least_abi: u32,
     /// Directories in which files may be made and written: the scratch mounts.
     pub write: Vec<AbsPath>,
     /// What may be read.
@@ -188,7 +190,7 @@ impl Plan {
             stages: grant
                 .stages()
                 .iter()
-                .map(|s| stage(profile, s.argv(), s.command(), host))
+                .map(|s| stage(profile, s.argv(), s.command(), tier, host))
                 .collect(),
             env: environment(profile, request.locale.iter()),
             cwd: request.cwd.clone(),
@@ -244,6 +246,7 @@ fn landlock(profile: &Profile, tier: Tier, host: &HostFacts) -> Landlock {
     };
     Landlock {
         abi: host.landlock_abi,
+        least_abi: if tier == Tier::L { profile.landlock_abi } else { 1 },
         write: if tier == Tier::L { Vec::new() } else { profile.paths.scratch.clone() },
         read: match tier {
             Tier::L => Reads::Gaps(trees()),
@@ -253,7 +256,7 @@ fn landlock(profile: &Profile, tier: Tier, host: &HostFacts) -> Landlock {
     }
 }
 
-fn stage(profile: &Profile, argv: &Argv, command: &Command, host: &HostFacts) -> Stage {
+fn stage(profile: &Profile, argv: &Argv, command: &Command, tier: Tier, host: &HostFacts) -> Stage {
     let program = match &command.program {
         Some(path) => Program::Absolute(path.clone()),
         None => argv.program.clone(),
@@ -274,7 +277,18 @@ fn stage(profile: &Profile, argv: &Argv, command: &Command, host: &HostFacts) ->
             network: profile.view.network,
             forks: command.forks || listed,
             kernel_log: command.kernel_log,
+            unheld: unheld(tier, host.landlock_abi),
         },
+    }
+}
+
+/// In the other tiers, mounts and the pid namespace hold both.
+fn unheld(tier: Tier, landlock_abi: u32) -> Unheld {
+    match landlock_abi {
+        _ if tier != Tier::L => Unheld::Nothing,
+        0..3 => Unheld::SignalsAndTruncation,
+        3..6 => Unheld::Signals,
+        _ => Unheld::Nothing,
     }
 }
 

@@ -60,6 +60,10 @@ pub struct Profile {
     pub prefer: Prefer,
     /// The tiers this profile accepts; never empty.
     pub tiers: BTreeSet<Tier>,
+    /// The lowest Landlock ABI with which tier L is accepted, 1 to [`LANDLOCK_ABI`]. Below that
+    /// one the filter stands in for what Landlock does not hold yet, and commands that fork do not
+    /// run. The other tiers need Landlock, of any ABI.
+    pub landlock_abi: u32,
     /// As root, add `CAP_DAC_READ_SEARCH`: every file of the host can be read but for what is
     /// hidden. Named in Enforcement.
     pub root_reads: bool,
@@ -134,6 +138,9 @@ pub struct Limits {
 
 /// The program's descriptor stands above every descriptor that a box may open; see `native`.
 pub const MOST_OPEN_FILES: u32 = 1000;
+
+/// The Landlock ABI from which on it holds everything that tier L needs of it: Linux 6.12.
+pub const LANDLOCK_ABI: u32 = 6;
 
 impl Limits {
     /// What a profile has that states no limits.

@@ -9,8 +9,8 @@ use toml::Spanned;
 use super::command::{Command, CommandPattern, Example, Matcher, OptionName, Rule, Syntax};
 use super::stated::{CommandKeys, Key, PlainPath, RuleKeys, Stated, Text};
 use super::{
-    HIDDEN_BY_DEFAULT, Limits, Network, PathPattern, Paths, Prefer, Processes, Profile,
-    ProfileError, Tier, View,
+    HIDDEN_BY_DEFAULT, LANDLOCK_ABI, Limits, Network, PathPattern, Paths, Prefer, Processes,
+    Profile, ProfileError, Tier, View,
 };
 use crate::spelling::nearest;
 use crate::toml_text;
@@ -79,6 +79,7 @@ impl Stated {
             processes: of.key(&file.view.processes, Processes::Own, |p| p.view.processes),
             network: of.key(&file.view.network, Network::None, |p| p.view.network),
         };
+        let landlock_abi = file.landlock_abi.as_ref().map(|abi| abi.get_ref().0);
         let profile = Profile {
             name: self.name().clone(),
             description: self.description().unwrap_or_default(),
@@ -89,6 +90,7 @@ impl Stated {
             limits: self.limits(of),
             prefer: of.key(&file.prefer, Prefer::Isolation, |p| p.prefer),
             tiers: of.value(self.tiers()?, Tier::ALL.into(), |p| p.tiers.clone()),
+            landlock_abi: of.value(landlock_abi, LANDLOCK_ABI, |p| p.landlock_abi),
             root_reads: of.key(&file.root_reads, false, |p| p.root_reads),
         };
         if examples == Examples::Check {

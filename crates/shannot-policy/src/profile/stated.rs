@@ -113,6 +113,7 @@ pub(super) struct File {
     pub(super) without: Option<Vec<Spanned<String>>>,
     pub(super) prefer: Option<Spanned<Prefer>>,
     pub(super) tiers: Option<Spanned<Vec<Tier>>>,
+    pub(super) landlock_abi: Option<Spanned<Count<1, { super::LANDLOCK_ABI }>>>,
     pub(super) root_reads: Option<Spanned<bool>>,
     #[serde(default)]
     pub(super) view: ViewKeys,

@@ -67,6 +67,7 @@ pub fn tighten(
         limits: narrowing.limits()?,
         prefer: narrowing.switch(&file.prefer, "prefer", base.prefer, Prefer::Fidelity)?,
         tiers: narrowing.tiers()?,
+        landlock_abi: narrowing.landlock_abi()?,
         root_reads: narrowing.switch(&file.root_reads, "root_reads", base.root_reads, true)?,
     };
     if examples == Examples::Check {
@@ -118,6 +119,16 @@ impl Narrowing<'_> {
         let own = of(at.get_ref());
         if own > base {
             return Err(self.wider(at, &format!("limits.{key}"), format!("{own} is over {base}")));
+        }
+        Ok(own)
+    }
+
+    fn landlock_abi(&self) -> Result<u32, ProfileError> {
+        let base = self.base.landlock_abi;
+        let Some(at) = &self.local.file.landlock_abi else { return Ok(base) };
+        let own = at.get_ref().0;
+        if own < base {
+            return Err(self.wider(at, "landlock_abi", format!("{own} is below {base}")));
         }
         Ok(own)
     }

@@ -56,6 +56,8 @@ pub(super) enum HullError {
     Clone(Errno),
     /// It refuses the user in its namespace.
     UserMap(io::Error),
+    /// The process ended before that, at this step.
+    Step(Step, Errno),
 }
 
 impl UserMap {
@@ -107,7 +109,11 @@ impl Hull {
         };
         // By this process, which has the time: what the other makes first needs no user.
         if let Some(map) = &spec.user_map {
-            hull.proc_id().and_then(|pid| map.write(&pid)).map_err(HullError::UserMap)?;
+            let mapped = hull.proc_id().and_then(|pid| map.write(&pid));
+            mapped.map_err(|e| match hull.next_record() {
+                Ok(Record::Failed { step, errno, .. }) => HullError::Step(step, Errno(errno)),
+                _ => HullError::UserMap(e),
+            })?;
         }
         Ok(hull)
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use rustix::process::{Resource, getrlimit};
 use shannot_policy::plan::seccomp::{Exec, Filter};
 use shannot_policy::plan::{HARMLESS_DEVICES, Identity, Mount, Namespace, Outline, Reads};
-use shannot_policy::profile::{Processes, Tier};
+use shannot_policy::profile::{LANDLOCK_ABI, Processes, Tier};
 use shannot_policy::types::AbsPath;
 use shannot_policy::{Cwd, Plan};
 
@@ -116,6 +116,7 @@ pub(super) fn fit(
     scene: &Scene,
     tell: impl FnOnce(&Arc<[MountStep]>),
 ) -> Result<Prepared, Error> {
+    check_landlock(plan)?;
     let search = plan.env.iter().find(|(n, _)| n == "PATH").map_or("", |(_, v)| v.as_str());
     let hidden = hides::find(&plan.hide, host.uid, scene)?;
     let places: Arc<[MountStep]> = mount_steps(&plan.mounts, &hidden).into();
@@ -133,19 +134,7 @@ pub(super) fn fit(
     } else {
         RunRules::Each { abi, reads, rules }
     };
-    let in_tier_l = plan.outline.tier == Tier::L;
-    let forks = plan.stages.iter().any(|s| s.filter.forks);
-    let starts = if plan.outline.tier == Tier::T3 {
-        Starts::Launched(Launcher::new(plan, host, &hidden, &scene.mounts)?)
-    } else if in_tier_l
-        && !forks
-        && !host.ignores_children
-        && !resolved.iter().any(|r| program::has_capabilities(&r.path))
-    {
-        Starts::Direct
-    } else {
-        Starts::Box
-    };
+    let starts = starts(plan, host, &resolved, &hidden, scene)?;
     let counted = Counted::find(plan, host, &scene.mounts);
     let enforcement = Enforcement {
         engine: if plan.outline.tier == Tier::T3 { Engine::Bwrap } else { Engine::Native },
@@ -160,7 +149,7 @@ pub(super) fn fit(
         mount_table: plan.mounts.contains(&Mount::HostMountTable).then(mount_table),
         scratch_rules: scratch,
         scratch_access: landlock::scratch_access(abi, reads),
-        init_domain: (in_tier_l && matches!(starts, Starts::Box))
+        init_domain: (plan.outline.tier == Tier::L && matches!(starts, Starts::Box))
             .then(|| landlock::domain(abi))
             .transpose()?,
         identity: identity(plan),
@@ -238,10 +227,8 @@ pub(super) fn check_tier(tier: Tier, host: &Host) -> Result<(), Error> {
             "it needs root with CAP_SYS_ADMIN, CAP_SETUID, CAP_SETGID and CAP_SETPCAP".into(),
         );
     }
-    let least_abi = if tier == Tier::L { 6 } else { 1 };
-    if host.landlock_abi < least_abi {
-        let has = host.landlock_abi;
-        return lacks(format!("it needs Landlock ABI {least_abi}, and this kernel has {has}"));
+    if host.landlock_abi == 0 {
+        return lacks("it needs Landlock, and this kernel has none".into());
     }
     let fd = u64::from(shannot_policy::plan::PROGRAM_FD);
     if host.open_files <= fd {
@@ -249,6 +236,50 @@ pub(super) fn check_tier(tier: Tier, host: &Host) -> Result<(), Error> {
         return lacks(format!(
             "it needs a hard limit of open files above {fd}, and this process has {has}"
         ));
+    }
+    Ok(())
+}
+
+/// Whose children the commands will be. Before [`LANDLOCK_ABI`] they must be this process's own in
+/// tier L: there is no domain in which what they started could be found and ended.
+fn starts(
+    plan: &Plan,
+    host: &Host,
+    resolved: &[Resolved],
+    hidden: &[Hidden],
+    scene: &Scene,
+) -> Result<Starts, Error> {
+    let tier = plan.outline.tier;
+    match tier {
+        Tier::T1 | Tier::T2 => return Ok(Starts::Box),
+        Tier::T3 => {
+            return Ok(Starts::Launched(Launcher::new(plan, host, hidden, &scene.mounts)?));
+        }
+        Tier::L => {}
+    }
+    let why = if plan.stages.iter().any(|s| s.filter.forks) {
+        "a command that may fork"
+    } else if host.ignores_children {
+        "a caller that ignores SIGCHLD"
+    } else if resolved.iter().any(|r| program::has_capabilities(&r.path)) {
+        "a program with file capabilities"
+    } else {
+        return Ok(Starts::Direct);
+    };
+    if plan.landlock.abi < LANDLOCK_ABI {
+        let has = plan.landlock.abi;
+        let lacks = format!("{why} needs Landlock ABI {LANDLOCK_ABI}, and this kernel has {has}");
+        return Err(Error::Lacks { tier, lacks });
+    }
+    Ok(Starts::Box)
+}
+
+/// Whether this kernel's Landlock is enough for a plan.
+fn check_landlock(plan: &Plan) -> Result<(), Error> {
+    let (has, least) = (plan.landlock.abi, plan.landlock.least_abi);
+    if has < least {
+        let lacks = format!("it needs Landlock ABI {least}, and this kernel has {has}");
+        return Err(Error::Lacks { tier: plan.outline.tier, lacks });
     }
     Ok(())
 }

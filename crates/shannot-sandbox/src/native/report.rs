@@ -1,9 +1,9 @@
 //! The layers of a box in words, from the same plan and the same findings that it is built from.
 
 use shannot_policy::Plan;
-use shannot_policy::plan::seccomp::{Exec, allowed_count};
+use shannot_policy::plan::seccomp::{Exec, Unheld, allowed_count};
 use shannot_policy::plan::{Identity, Mount, Namespace};
-use shannot_policy::profile::{Network, Processes, Tier};
+use shannot_policy::profile::{LANDLOCK_ABI, Network, Processes, Tier};
 
 use super::counted::Counted;
 use super::hides::{self, Hidden};
@@ -106,8 +106,16 @@ fn identity(plan: &Plan, host: &Host) -> Layer {
 
 fn landlock(plan: &Plan) -> Layer {
     let abi = plan.landlock.abi;
-    let scopes = if abi >= 6 { "; signals and abstract sockets scoped" } else { "" };
-    Layer::enforced("landlock", format!("ABI {abi}; no writes{scopes}"))
+    let unheld = plan.stages.first().map_or(Unheld::Nothing, |s| s.filter.unheld);
+    let more = match unheld {
+        Unheld::Nothing if abi >= LANDLOCK_ABI => "; signals and abstract sockets scoped",
+        Unheld::Nothing => "",
+        Unheld::Signals => "; not signals, so seccomp refuses every one",
+        Unheld::SignalsAndTruncation => {
+            "; neither signals nor O_TRUNC, so seccomp refuses every one"
+        }
+    };
+    Layer::enforced("landlock", format!("ABI {abi}; no writes{more}"))
 }
 
 fn seccomp(plan: &Plan) -> Layer {

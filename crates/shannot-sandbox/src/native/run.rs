@@ -270,6 +270,7 @@ fn hull_failed(tier: Tier, error: HullError) -> Error {
     match error {
         HullError::Host(what, source) => Error::host(what, source),
         HullError::Clone(errno) => Error::step(tier, Step::Clone, errno, "", ""),
+        HullError::Step(step, errno) => Error::step(tier, step, errno, "", ""),
         HullError::UserMap(source) => Error::Tier { tier, step: "map the user", source },
     }
 }

@@ -6,7 +6,7 @@
 //! (CVE-2019-10063). Where both halves count, a comment says so.
 
 use super::decision::{Decision, Word, switch};
-use super::{Action, Errno, Exec, Filter, Network};
+use super::{Action, Errno, Exec, Filter, Network, Unheld};
 
 use Word::{High, Low};
 
@@ -31,8 +31,16 @@ pub enum Check {
     Futex,
     /// `ioctl`: a list of questions.
     Ioctl,
+    /// `kill`, `tkill`, `tgkill`: where Landlock keeps signals inside the box, or a namespace does.
+    Kill,
     /// `msgctl`: its questions.
     Msgctl,
+    /// `open`: not to empty a file, where Landlock lets that be done.
+    Open,
+    /// `openat`: the same.
+    Openat,
+    /// `openat2`, whose flags a filter cannot see: only where Landlock sees to them.
+    Openat2,
     /// `prctl`: a list of questions, and what a program says about itself.
     Prctl,
     /// `prlimit64`: the process's own limits, but not the one for core dumps.
@@ -72,7 +80,11 @@ impl Check {
             Self::Fork => (if filter.may_fork() { ALLOW } else { EPERM }).into(),
             Self::Futex => futex(),
             Self::Ioctl => ioctl(),
+            Self::Kill => (if filter.unheld == Unheld::Nothing { ALLOW } else { EPERM }).into(),
             Self::Msgctl => msgctl(),
+            Self::Open => open(filter, 1),
+            Self::Openat => open(filter, 2),
+            Self::Openat2 => openat2(filter),
             Self::Prctl => prctl(),
             Self::Prlimit => prlimit(),
             Self::Semctl => semctl(),
@@ -258,6 +270,21 @@ fn semctl() -> Decision {
         .within(11..=15, ALLOW)
         .within(18..=20, ALLOW)
         .otherwise(EPERM)
+}
+
+/// `O_RDONLY | O_TRUNC` empties a file that its user may write, and Landlock before ABI 3 asks only
+/// for the right to read.
+fn open(filter: &Filter, flags: u8) -> Decision {
+    const O_TRUNC: u32 = 0o1000;
+    if filter.unheld < Unheld::SignalsAndTruncation {
+        return ALLOW.into();
+    }
+    switch(Low(flags)).masked(O_TRUNC).is(&[0], ALLOW).otherwise(EROFS)
+}
+
+/// Its flags lie in memory. Programs fall back to `openat`, as on kernels before 5.6.
+fn openat2(filter: &Filter) -> Decision {
+    (if filter.unheld < Unheld::SignalsAndTruncation { ALLOW } else { ENOSYS }).into()
 }
 
 mod prctl_options {

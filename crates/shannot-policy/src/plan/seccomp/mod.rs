@@ -45,6 +45,21 @@ pub struct Filter {
     pub forks: bool,
     /// Whether the kernel's log may be read by `syslog(2)`, as `dmesg` does.
     pub kernel_log: bool,
+    /// What the filter has to hold because Landlock does not.
+    pub unheld: Unheld,
+}
+
+/// What a kernel's Landlock does not hold yet, where no mount and no namespace does either: in
+/// tier L. `landlock(7)`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Unheld {
+    /// It holds all there is to hold, from ABI 6 on (Linux 6.12).
+    Nothing,
+    /// Signals to processes of the same user, before ABI 6.
+    Signals,
+    /// These, and a file's being emptied by `O_TRUNC` while it is opened for reading, before
+    /// ABI 3 (Linux 6.2).
+    SignalsAndTruncation,
 }
 
 /// What may still be executed once the filter is in force.

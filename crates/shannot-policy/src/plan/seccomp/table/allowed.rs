@@ -45,9 +45,9 @@ calls! { READ: Read;
     lseek                8  62 => ALLOW, "cat, grep, tail";
     lstat                6   - => ALLOW, "musl and Go programs on x86-64";
     newfstatat         262  79 => ALLOW, "every program";
-    open                 2   - => ALLOW, "musl programs on x86-64";
-    openat             257  56 => ALLOW, "every program";
-    openat2            437 437 => ALLOW, "tar and other programs with current gnulib, systemd tools";
+    open                 2   - => check(Check::Open), "musl programs on x86-64";
+    openat             257  56 => check(Check::Openat), "every program";
+    openat2            437 437 => check(Check::Openat2), "tar and other programs with current gnulib, systemd tools";
     pread64             17  67 => ALLOW, "ld.so";
     read                 0  63 => ALLOW, "every program";
     readlink            89   - => ALLOW, "findmnt, git, readlink";
@@ -172,7 +172,7 @@ calls! { SCHEDULING: Scheduling;
 
 // Signals reach no further than the box: it has a pid namespace of its own, or Landlock's scope.
 calls! { SIGNALS: Signals;
-    kill                62 129 => ALLOW, "timeout, shells";
+    kill                62 129 => check(Check::Kill), "timeout, shells";
     pause               34   - => ALLOW, "pause(2) of perl, which would spin without it";
     rt_sigaction        13 134 => ALLOW, "every program with handlers";
     rt_sigprocmask      14 135 => ALLOW, "shells, Go programs";
@@ -181,8 +181,8 @@ calls! { SIGNALS: Signals;
     rt_sigtimedwait    128 137 => ALLOW, "python3, .NET";
     sigaltstack        131 132 => ALLOW, "grep, diff, Rust and Go programs";
     signalfd4          289  74 => ALLOW, "more, journalctl -f";
-    tgkill             234 131 => ALLOW, "abort(3), Go programs";
-    tkill              200 130 => ALLOW, "abort(3) of musl";
+    tgkill             234 131 => check(Check::Kill), "abort(3), Go programs";
+    tkill              200 130 => check(Check::Kill), "abort(3) of musl";
 }
 
 calls! { CLOCKS: Clocks;

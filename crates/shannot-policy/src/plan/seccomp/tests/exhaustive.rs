@@ -173,7 +173,8 @@ fn programs_stay_small_and_shallow() {
     for filter in filters() {
         let program = filter.compile();
         let size = program.insns().len();
-        assert!(size <= 235, "{size} instructions under {filter:?}");
+        let most = if filter.unheld == Unheld::Nothing { 235 } else { 250 };
+        assert!(size <= most, "{size} instructions under {filter:?}");
         for call in table().filter(|call| call.treatment == Treatment::Allow) {
             let Some(nr) = call.number(filter.arch) else {
                 continue;

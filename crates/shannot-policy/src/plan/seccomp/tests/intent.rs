@@ -15,7 +15,8 @@ const EROFS: Action = Action::Errno(Errno::EROFS);
 
 /// The strictest filter: what a profile without wishes gets.
 fn strict(arch: Arch) -> Filter {
-    Filter { arch, exec: ONCE, network: Network::None, forks: false, kernel_log: false }
+    let unheld = Unheld::Nothing;
+    Filter { arch, exec: ONCE, network: Network::None, forks: false, kernel_log: false, unheld }
 }
 
 fn verdict(filter: &Filter, name: &str, args: [u64; 6]) -> Option<Action> {
@@ -317,6 +318,28 @@ fn host_ipc_is_looked_at_only() {
                   request_key";
     for name in others.split_whitespace() {
         check(name, &[], EPERM);
+    }
+}
+
+#[test]
+fn the_filter_holds_what_landlock_does_not() {
+    const O_TRUNC: u64 = 0o1000;
+    let checked: &[(&str, &[u64], [Action; 3])] = &[
+        ("kill", &[], [ALLOW, EPERM, EPERM]),
+        ("tkill", &[], [ALLOW, EPERM, EPERM]),
+        ("tgkill", &[], [ALLOW, EPERM, EPERM]),
+        ("open", &[0, 0], [ALLOW, ALLOW, ALLOW]),
+        ("open", &[0, O_TRUNC], [ALLOW, ALLOW, EROFS]),
+        ("openat", &[0, 0, 0], [ALLOW, ALLOW, ALLOW]),
+        ("openat", &[0, 0, O_TRUNC | 1 << 32], [ALLOW, ALLOW, EROFS]),
+        ("openat2", &[], [ALLOW, ALLOW, ENOSYS]),
+    ];
+    for (name, args, expected) in checked {
+        let levels = [Unheld::Nothing, Unheld::Signals, Unheld::SignalsAndTruncation];
+        for (unheld, expected) in levels.into_iter().zip(expected) {
+            let filter = Filter { unheld, ..strict(Arch::X86_64) };
+            check_under(&filter, name, args, *expected);
+        }
     }
 }
 

@@ -10,7 +10,7 @@ const ONCE: Exec = Exec::Once { fd: 1000, ticket: Ticket(0x0123_4567_89AB_CDEF) 
 
 /// Every filter that a plan can ask for, with one ticket.
 fn filters() -> impl Iterator<Item = Filter> {
-    (0..32).map(|bits: u32| {
+    (0..96).map(|bits: u32| {
         let bit = |place: u32| bits >> place & 1 == 1;
         Filter {
             arch: if bit(0) { Arch::Aarch64 } else { Arch::X86_64 },
@@ -18,6 +18,11 @@ fn filters() -> impl Iterator<Item = Filter> {
             network: if bit(2) { Network::Tables } else { Network::None },
             forks: bit(3),
             kernel_log: bit(4),
+            unheld: match bits >> 5 {
+                0 => Unheld::Nothing,
+                1 => Unheld::Signals,
+                _ => Unheld::SignalsAndTruncation,
+            },
         }
     })
 }
