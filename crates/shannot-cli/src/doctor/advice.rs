@@ -6,10 +6,10 @@ use shannot::sandbox::{Enforcement, Error, Status};
 
 use super::facts::Facts;
 
-const ROOT: &str = "tier T1 is for root with its capabilities; a user has T2 or L";
+const ROOT: &str = "tier T1 is for root with its capabilities; a user has T2, T3 or L";
 const LANDLOCK: &str = "Landlock is in kernels from 5.13 on, where `landlock` is in the list of \
     security modules (boot parameter `lsm=landlock,...`, with the others kept); tier L needs \
-    ABI 6, which is kernel 6.12";
+    ABI 6, which is kernel 6.12, or a profile that says `landlock_abi = N`";
 const OPEN_FILES: &str = "raise this process's hard limit of open files above 1000: \
     `LimitNOFILE=` for a service, /etc/security/limits.d for a login";
 const APPARMOR: &str = "AppArmor gives user namespaces no power here unless a profile of its own \
@@ -20,6 +20,8 @@ const NO_NAMESPACES: &str = "`user.max_user_namespaces` is 0, so users have no u
 const CONTAINER: &str = "this process was started with a seccomp filter, as in a container, which \
     can refuse namespaces and mounts. Tier L works inside as it is; T1 and T2 need a seccomp \
     profile of the container that allows clone, unshare, mount and the calls around them";
+const PROC_HIDES: &str = "/proc is mounted with `hidepid`, which keeps a user's namespace from the \
+    host's mount table, so tier T2 is not to be had. Leave it on: T1, T3 and L work with it";
 const MEMORY: &str = "no cgroup bounds the memory of a run here: the supervisor looks at it 20 \
     times a second instead. In a cgroup with `Delegate=memory` (a service's setting, or \
     `systemd-run --user --scope -p Delegate=memory shannot ...`) the kernel does it";
@@ -66,6 +68,7 @@ fn on_failure(tier: Tier, failure: &Failure, facts: &Facts) -> Vec<&'static str>
         Failure::Start(Error::Tier { .. }) if tier != Tier::L => &[
             (tier == Tier::T2 && facts.apparmor_restricts_userns, APPARMOR),
             (tier == Tier::T2 && facts.most_user_namespaces == Some(0), NO_NAMESPACES),
+            (tier == Tier::T2 && facts.proc_hides, PROC_HIDES),
             (facts.filtered, CONTAINER),
         ],
         _ => &[],
@@ -88,6 +91,7 @@ mod tests {
             most_user_namespaces: None,
             open_files: None,
             filtered: false,
+            proc_hides: false,
             hard_links: Vec::new(),
         }
     }
@@ -115,6 +119,7 @@ mod tests {
         let ubuntu = Facts { apparmor_restricts_userns: true, ..facts() };
         check(Tier::T2, refused(Tier::T2), &ubuntu, &[APPARMOR]);
         check(Tier::T2, refused(Tier::T2), &Facts { filtered: true, ..facts() }, &[CONTAINER]);
+        check(Tier::T2, refused(Tier::T2), &Facts { proc_hides: true, ..facts() }, &[PROC_HIDES]);
         let none = Facts { most_user_namespaces: Some(0), ..facts() };
         check(Tier::T2, refused(Tier::T2), &none, &[NO_NAMESPACES]);
         check(Tier::L, refused(Tier::L), &none, &[]);
@@ -123,7 +128,7 @@ mod tests {
     /// The Ubuntu restriction guards the whole host.
     #[test]
     fn no_advice_tells_to_switch_protection_off() {
-        for text in [APPARMOR, CONTAINER, NO_NAMESPACES, LANDLOCK] {
+        for text in [APPARMOR, CONTAINER, NO_NAMESPACES, LANDLOCK, PROC_HIDES] {
             for word in ["=0", "= 0", "unconfined", "disable", "privileged "] {
                 assert!(!text.contains(word), "`{word}` in: {text}");
             }

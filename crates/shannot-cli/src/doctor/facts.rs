@@ -26,6 +26,8 @@ pub(super) struct Facts {
     pub(super) open_files: Option<u64>,
     /// Whether this process has a seccomp filter already, as in most containers.
     pub(super) filtered: bool,
+    /// Whether `/proc` hides other users' processes (`hidepid`).
+    pub(super) proc_hides: bool,
     /// Hidden files that have other names, which are not hidden.
     pub(super) hard_links: Vec<HardLinks>,
 }
@@ -54,6 +56,7 @@ impl Facts {
             most_user_namespaces: most.and_then(|value| value.parse().ok()),
             open_files: limit.maximum,
             filtered: is_filtered(),
+            proc_hides: proc_hides(),
             hard_links: used.map(hard_links).unwrap_or_default(),
         }
     }
@@ -63,6 +66,13 @@ fn is_filtered() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mode = status.lines().find_map(|line| line.strip_prefix("Seccomp:"));
     mode.is_some_and(|mode| mode.trim() != "0")
+}
+
+/// `proc(5)`: 0 and `off` hide nothing, and are not shown.
+fn proc_hides() -> bool {
+    let table = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    let proc = table.lines().rev().find(|line| line.split(' ').nth(1) == Some("/proc"));
+    proc.is_some_and(|line| line.contains("hidepid="))
 }
 
 fn first_line(path: &str) -> Option<String> {

@@ -18,20 +18,34 @@ const USER: &str = "shannot-test";
 pub(crate) struct Column {
     by_root: bool,
     pub(crate) tier: Tier,
+    /// The ABI to which the kernel's Landlock is held down.
+    landlock: Option<u32>,
 }
 
 impl Column {
-    pub(crate) const ROOT_T1: Self = Self { by_root: true, tier: Tier::T1 };
-    pub(crate) const ROOT_T2: Self = Self { by_root: true, tier: Tier::T2 };
-    pub(crate) const ROOT_T3: Self = Self { by_root: true, tier: Tier::T3 };
-    pub(crate) const ROOT_L: Self = Self { by_root: true, tier: Tier::L };
-    pub(crate) const USER_T2: Self = Self { by_root: false, tier: Tier::T2 };
-    pub(crate) const USER_T3: Self = Self { by_root: false, tier: Tier::T3 };
-    pub(crate) const USER_L: Self = Self { by_root: false, tier: Tier::L };
+    pub(crate) const ROOT_T1: Self = Self::of(true, Tier::T1);
+    pub(crate) const ROOT_T2: Self = Self::of(true, Tier::T2);
+    pub(crate) const ROOT_T3: Self = Self::of(true, Tier::T3);
+    pub(crate) const ROOT_L: Self = Self::of(true, Tier::L);
+    pub(crate) const USER_T2: Self = Self::of(false, Tier::T2);
+    pub(crate) const USER_T3: Self = Self::of(false, Tier::T3);
+    pub(crate) const USER_L: Self = Self::of(false, Tier::L);
+    pub(crate) const ROOT_L4: Self = Self { landlock: Some(4), ..Self::ROOT_L };
+    pub(crate) const USER_L1: Self = Self { landlock: Some(1), ..Self::USER_L };
+
+    const fn of(by_root: bool, tier: Tier) -> Self {
+        Self { by_root, tier, landlock: None }
+    }
 
     /// For the names of files.
     pub(crate) fn name(self) -> String {
-        format!("{}-{}", if self.by_root { "root" } else { "user" }, self.tier)
+        let abi = self.landlock.map(|abi| abi.to_string()).unwrap_or_default();
+        format!("{}-{}{abi}", if self.by_root { "root" } else { "user" }, self.tier)
+    }
+
+    /// Whether Landlock has no scopes here, and so no signal can be sent in the box.
+    pub(crate) const fn is_without_scopes(self) -> bool {
+        self.landlock.is_some()
     }
 
     /// Whether root starts the box.
@@ -48,7 +62,8 @@ macro_rules! in_every_column {
             crate::harness::in_every_column! {
                 @tests [$(#[$attr])*] $check;
                 root_t1 ROOT_T1, root_t2 ROOT_T2, root_t3 ROOT_T3, root_l ROOT_L,
-                user_t2 USER_T2, user_t3 USER_T3, user_l USER_L
+                user_t2 USER_T2, user_t3 USER_T3, user_l USER_L,
+                root_l4 ROOT_L4, user_l1 USER_L1
             }
         }
     )*};
@@ -74,7 +89,14 @@ pub(crate) fn in_column(column: Column, check: impl FnOnce(Column)) {
         Tier::T3 if !bwrap_works(column) => Some("bwrap does not work here"),
         _ => None,
     };
-    let Some(why) = missing else { return check(column) };
+    let Some(why) = missing else {
+        let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| check(column)));
+        return match checked {
+            Err(panic) if panic.is::<RefusedAsItShould>() => {}
+            Err(panic) => std::panic::resume_unwind(panic),
+            Ok(()) => {}
+        };
+    };
     if column.by_root && column.tier != Tier::T1 {
         // As an ordinary user, these are other columns.
         println!("{why}");
@@ -88,7 +110,10 @@ pub(crate) fn in_column(column: Column, check: impl FnOnce(Column)) {
     println!("{why}, so {} was only seen to be refused: {text}", column.name());
 }
 
-fn bwrap_works(column: Column) -> bool {
+/// Ends a check that has come to what its column refuses, once that was seen.
+struct RefusedAsItShould;
+
+pub(crate) fn bwrap_works(column: Column) -> bool {
     let mut probe = as_runner(column, "/usr/bin/bwrap");
     probe.args(["--unshare-user", "--unshare-pid", "--ro-bind", "/", "/", "true"]);
     probe.stderr(Stdio::null()).status().is_ok_and(|s| s.success())
@@ -211,12 +236,18 @@ impl Profile {
         self
     }
 
+    /// Whether commands may have children.
+    fn may_fork(&self) -> bool {
+        ["forks", "spawns"].iter().any(|key| self.command.contains(key))
+    }
+
     fn text(&self, column: Column) -> String {
         let Self { host_processes, tables, command, paths, limits, top } = self;
+        let abi = column.landlock.map(|abi| format!("landlock_abi = {abi}")).unwrap_or_default();
         let processes = if *host_processes { "host" } else { "own" };
         let network = if *tables { "tables" } else { "none" };
         format!(
-            "version = 1\nname = \"hostile\"\ndescription = \"hostile\"\ntiers = [\"{}\"]\n{top}\n\
+            "version = 1\nname = \"hostile\"\ndescription = \"hostile\"\ntiers = [\"{}\"]\n{abi}\n{top}\n\
              [view]\nprocesses = \"{processes}\"\nnetwork = \"{network}\"\n\
              [paths]\n{paths}\n[limits]\n{limits}\n\
              [commands.\"*\"]\nabout = \"anything\"\n{command}\n",
@@ -232,17 +263,51 @@ pub(crate) fn shannot<A: AsRef<OsStr>>(
     flags: &[&str],
     words: &[A],
 ) -> Command {
-    let text = profile.text(column);
-    let file = place().join(format!("profile-{:016x}.toml", digest(text.as_bytes())));
-    install(&file, text.as_bytes(), 0o644);
+    let file = profile_file(&profile.text(column));
     let mut command = as_runner(column, program());
     command.arg("run").args(flags).arg("--profile").arg(file).arg("--").args(words);
+    if let Some(abi) = column.landlock {
+        command = forced(&format!("landlock={abi}"), &command);
+        if profile.may_fork() {
+            let out = command.output().expect("shannot starts");
+            refused_for_landlock(&out, "that may fork needs Landlock ABI 6");
+        }
+    }
     command.stdin(Stdio::null());
     command
 }
 
+/// A file with this profile.
+pub(crate) fn profile_file(text: &str) -> PathBuf {
+    let file = place().join(format!("profile-{:016x}.toml", digest(text.as_bytes())));
+    install(&file, text.as_bytes(), 0o644);
+    file
+}
+
+/// Ends a check in a column with an older Landlock, where shannot must have refused the command for
+/// this reason.
+pub(crate) fn refused_for_landlock(out: &Output, reason: &str) -> ! {
+    let text = [&*out.stdout, &*out.stderr].concat();
+    let text = String::from_utf8_lossy(&text);
+    assert!(!out.status.success() && text.contains(reason), "{text}");
+    std::panic::panic_any(RefusedAsItShould);
+}
+
+/// The command on a host that has less: see `probe/forced.c`.
+pub(crate) fn forced(layers: &str, command: &Command) -> Command {
+    let mut forced = Command::new(probe());
+    forced.args(["force", layers]).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => forced.env(name, value),
+            None => forced.env_remove(name),
+        };
+    }
+    forced
+}
+
 /// The program under test, where both users can execute it.
-fn program() -> PathBuf {
+pub(crate) fn program() -> PathBuf {
     let built = Path::new(env!("CARGO_BIN_EXE_shannot"));
     if is_open_to_all(built) {
         return built.to_owned();

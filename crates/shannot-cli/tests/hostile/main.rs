@@ -1,7 +1,7 @@
 //! A hostile program in the box, and an observer outside.
 //!
 //! Each case runs `probe/`, a program made to attack, as a command of the real `shannot`, in
-//! every tier that this machine has: as root (T1) and as an ordinary user (T2, L). A case holds
+//! every tier that this machine has, as root and as an ordinary user. A case holds
 //! when every attempt is refused inside, the same attempts work outside (else they prove
 //! nothing), and the host shows no change.
 
@@ -12,6 +12,7 @@ mod host;
 
 mod exec;
 mod files;
+mod forced;
 mod hidden;
 mod kernel;
 mod lifetime;
