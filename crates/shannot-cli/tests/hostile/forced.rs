@@ -122,7 +122,7 @@ fn without_user_namespaces_a_user_has_tier_l() {
 #[test]
 fn without_mount_setattr_bwrap_makes_the_box() {
     let columns = [(true, Column::ROOT_T3), (false, Column::USER_T3)];
-    for (by_root, column) in columns.into_iter().filter(|(_, column)| bwrap_works(*column)) {
+    for (by_root, _) in columns.into_iter().filter(|(_, column)| bwrap_works(*column)) {
         check("mount_setattr", by_root, Tier::T3, &[("read_only", "enforced")]);
         if is_root() {
             let over = passed_over("mount_setattr", by_root);
