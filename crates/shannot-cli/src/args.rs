@@ -66,12 +66,25 @@ pub(crate) enum Subcommand {
     #[command(after_long_help = "\
 Example:
   shannot doctor --profile diagnostics --json
+  shannot doctor --attack --profile diagnostics
+
+--attack has a hostile command try what a box must refuse, in each kind of box that the
+profile's commands get, and once more outside, where it must work or the refusal proves
+nothing. It aims only at files and processes that are made for it, and changes nothing else.
 
 Exit codes:
-  0 the profile can run here; 1 it cannot; 2 the command line or the profile is wrong")]
-    Doctor,
+  0 the profile can run here, or no attack escaped; 1 it cannot, or one did;
+  2 the command line or the profile is wrong, or nothing could be attacked")]
+    Doctor(Doctor),
     Completions(Completions),
     Man(Man),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// Attack the profile's boxes, and say what was blocked
+    #[arg(long)]
+    pub(crate) attack: bool,
 }
 
 /// Print completions for a shell

@@ -25,11 +25,16 @@ fn main() -> std::process::ExitCode {
         render::human::complain(&error.to_string());
         return ExitCode::Failed.into();
     }
+    if let Some(answers) = shannot::sandbox::attack::attacker(&words) {
+        render::human::print(&answers);
+        return ExitCode::Fine.into();
+    }
     let code = match Cli::read(&words) {
         Ok(Cli { global, command }) => match command {
             Subcommand::Run(args) => run::run(args, &global),
             Subcommand::Profile(args) => profile::run(args, &global),
-            Subcommand::Doctor => doctor::run(&global),
+            Subcommand::Doctor(args) if args.attack => doctor::attack::run(&global),
+            Subcommand::Doctor(_) => doctor::run(&global),
             Subcommand::Completions(args) => shell::completions(&args),
             Subcommand::Man(args) => shell::man(&args),
         },

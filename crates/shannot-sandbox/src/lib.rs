@@ -8,6 +8,7 @@
 #![cfg(target_os = "linux")]
 
 mod accounts;
+pub mod attack;
 mod bwrap;
 mod enforcement;
 mod host;

@@ -17,6 +17,7 @@ use crate::render::{human, json};
 use facts::Facts;
 
 mod advice;
+pub(crate) mod attack;
 mod facts;
 mod text;
 

@@ -10,6 +10,7 @@
 mod harness;
 mod host;
 
+mod attack;
 mod exec;
 mod files;
 mod forced;

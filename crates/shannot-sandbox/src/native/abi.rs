@@ -33,6 +33,35 @@ pub(crate) struct Reaped {
     pub(crate) status: i32,
 }
 
+impl Reaped {
+    /// From a `siginfo_t`, as `waitid(2)` fills it in; `None` for one that tells of no child.
+    pub(super) fn of_siginfo(info: &[i32; 32]) -> Option<Self> {
+        // signo, errno, code, padding, pid, uid, status.
+        let [_, _, code, _, pid, _, status, ..] = *info;
+        let status = match code {
+            libc::CLD_EXITED => (status & 0xff) << 8,
+            libc::CLD_DUMPED => status | 0x80,
+            _ => status,
+        };
+        (pid != 0).then_some(Self { pid, status })
+    }
+}
+
+/// What version 3 of `capset(2)` reads: two structs of effective, permitted and inheritable, with
+/// the low words, then the high ones.
+#[expect(clippy::cast_possible_truncation, reason = "each half on its own")]
+pub(super) const fn capability_words(permitted: u64, inheritable: u64) -> [u32; 6] {
+    let [low, high] = [permitted as u32, (permitted >> 32) as u32];
+    [low, low, inheritable as u32, high, high, (inheritable >> 32) as u32]
+}
+
+/// `struct landlock_path_beneath_attr`.
+#[repr(C, packed)]
+pub(super) struct PathBeneath {
+    pub(super) allowed_access: u64,
+    pub(super) parent_fd: c_int,
+}
+
 /// A set of CPUs, one bit each; enough for 1024, beyond which it is not used.
 pub(crate) type Cpus = [u64; 16];
 

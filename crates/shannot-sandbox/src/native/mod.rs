@@ -56,6 +56,16 @@ pub(crate) fn landlock_abi() -> u32 {
     sys::landlock_abi().ok().and_then(|abi| u32::try_from(abi).ok()).unwrap_or(0)
 }
 
+/// Makes an attacker's call; its error number if it fails.
+pub(crate) fn attempt(attempt: crate::attack::Attempt) -> Result<(), i32> {
+    sys::attempt(attempt).map(drop).map_err(|e| e.0)
+}
+
+/// `getpid(2)` as a 32-bit program makes it; its error number if it fails.
+pub(crate) fn getpid_by_int80() -> Result<(), i32> {
+    sys::getpid_by_int80().map(drop).map_err(|e| e.0)
+}
+
 /// Whether this process has the kernel reap its children.
 pub(crate) fn ignores_children() -> bool {
     sys::ignores_children().unwrap_or(true)

@@ -16,13 +16,17 @@ use core::ptr;
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::sync::Arc;
 
-use super::abi::{BOX_STACK, CLONE_CLEAR_SIGHAND, CLONE_INTO_CGROUP, NO_CLONE_ARGS, Stack};
+use super::abi::{
+    BOX_STACK, CLONE_CLEAR_SIGHAND, CLONE_INTO_CGROUP, NO_CLONE_ARGS, PathBeneath, Stack,
+    capability_words,
+};
 pub(crate) use super::abi::{ChildPid, Cpus, Errno, Fd, Reaped, RulesetAttr, SignalMask, Sys};
 use super::cgroup::Join;
 use super::enter::{StageCall, box_main, stage_main};
 use super::launch::{LaunchCall, launch_main};
 use super::spec::HullShared;
 use super::strings::StringArray;
+use crate::attack::Attempt;
 
 #[cfg(not(target_arch = "x86_64"))]
 compile_error!("the native engine has been proved on x86-64 only");
@@ -192,20 +196,12 @@ pub(crate) fn reap(pid: i32) -> Sys<Option<Reaped>> {
 /// Looks at a child that has ended, without reaping it, `waitid(2)` with `WNOWAIT`. `None` when
 /// none has; with `options` 0 it waits for one.
 pub(crate) fn peek(options: c_int) -> Sys<Option<Reaped>> {
-    // siginfo_t: signo, errno, code, padding, pid, uid, status.
     let mut info = [0i32; 32];
     let options = options | libc::WEXITED | libc::WNOWAIT | libc::__WALL;
     let a = [libc::P_ALL as isize, 0, info.as_mut_ptr() as isize, options as isize];
     // SAFETY: the kernel writes at most the 128 bytes of siginfo_t to a local.
     unsafe { call(libc::SYS_waitid, a) }?;
-    let [_, _, code, _, pid, _, status, ..] = info;
-    // As wait4(2) encodes it.
-    let status = match code {
-        libc::CLD_EXITED => (status & 0xff) << 8,
-        libc::CLD_DUMPED => status | 0x80,
-        _ => status,
-    };
-    Ok((pid != 0).then_some(Reaped { pid, status }))
+    Ok(Reaped::of_siginfo(&info))
 }
 
 /// Ends this process without unwinding and without running anything of its parent's.
@@ -278,17 +274,7 @@ pub(crate) fn setgroups(groups: &[u32]) -> Sys {
 pub(crate) fn capset(permitted: u64, inheritable: u64) -> Sys {
     const VERSION_3: u32 = 0x2008_0522;
     let header = [VERSION_3, 0];
-    let low = |n: u64| (n & 0xffff_ffff) as u32;
-    let high = |n: u64| (n >> 32) as u32;
-    // Two structs of effective, permitted, inheritable: low words, then high words.
-    let data = [
-        low(permitted),
-        low(permitted),
-        low(inheritable),
-        high(permitted),
-        high(permitted),
-        high(inheritable),
-    ];
+    let data = capability_words(permitted, inheritable);
     let a = [header.as_ptr() as isize, data.as_ptr() as isize];
     // SAFETY: version 3 reads 8 bytes of `header` and 24 of `data`.
     unsafe { call(libc::SYS_capset, a) }.map(drop)
@@ -383,11 +369,6 @@ pub(crate) fn landlock_abi() -> Sys<usize> {
 /// Allows `access` on the file `beneath` and, for a directory, on all below it,
 /// `landlock_add_rule(2)`.
 pub(crate) fn landlock_allow(ruleset: Fd, beneath: Fd, access: u64) -> Sys {
-    #[repr(C, packed)]
-    struct PathBeneath {
-        allowed_access: u64,
-        parent_fd: c_int,
-    }
     const PATH_BENEATH: isize = 1;
     let rule = PathBeneath { allowed_access: access, parent_fd: beneath };
     let a = [ruleset as isize, PATH_BENEATH, ptr::from_ref(&rule) as isize];
@@ -428,6 +409,24 @@ pub(crate) fn exec(fd: Fd, argv: &StringArray, env: &StringArray, ticket: u64) -
         Err(e) => e,
         Ok(_) => Errno(libc::EIO),
     }
+}
+
+/// Makes an attacker's call, in a process of its own.
+pub(crate) fn attempt(attempt: Attempt) -> Sys<usize> {
+    let (number, args) = attempt.parts();
+    // SAFETY: it names no address but null, and no call that would change this process's memory.
+    unsafe { call(number, args) }
+}
+
+/// `getpid(2)` by the gate of 32-bit programs, where it has the number 20.
+pub(crate) fn getpid_by_int80() -> Sys<usize> {
+    let ret: i32;
+    // SAFETY: the call takes nothing and touches no memory; the gate clobbers r8 to r11 at most.
+    unsafe {
+        asm!("int 0x80", inlateout("eax") 20 => ret, out("r8") _, out("r9") _, out("r10") _,
+            out("r11") _, options(nostack));
+    }
+    result(ret as isize)
 }
 
 /// The first process of a box, running on memory of this one.
