@@ -186,6 +186,9 @@ Examples:
 Exit codes:
   0 allowed; 1 denied; 2 the command line or the profile is wrong")]
 pub(crate) struct ProfileExplain {
+    /// Print the box as one shell line that calls bwrap
+    #[arg(long, requires = "command")]
+    pub(crate) bwrap: bool,
     /// Take each word `|` as a pipe between commands
     #[arg(long)]
     pub(crate) pipe: bool,

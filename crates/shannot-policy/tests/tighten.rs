@@ -13,6 +13,7 @@ name = "d"
 description = "Base."
 prefer = "isolation"
 tiers = ["T1", "T2"]
+require = ["exec"]
 [view]
 processes = "host"
 [paths]
@@ -76,6 +77,7 @@ fn what_is_stated_narrows() {
         r#"
         description = "Ours."
         tiers = ["T1"]
+        require = ["memory"]
         [view]
         processes = "own"
         [paths]
@@ -92,6 +94,8 @@ fn what_is_stated_narrows() {
     )
     .unwrap();
     assert_eq!(profile.tiers, [Tier::T1].into());
+    let required: Vec<_> = profile.require.iter().map(|layer| layer.as_str()).collect();
+    assert_eq!(required, ["exec", "memory"]);
     assert_eq!(profile.prefer, Prefer::Isolation);
     assert_eq!(profile.paths.read, ["/var/log".parse().unwrap()]);
     assert_eq!(profile.limits.wall.to_string(), "5s");

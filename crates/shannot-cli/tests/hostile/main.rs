@@ -11,6 +11,7 @@ mod harness;
 mod host;
 
 mod attack;
+mod bwrap;
 mod exec;
 mod files;
 mod forced;

@@ -6,7 +6,7 @@
 //! an engine is given.
 
 use crate::authorize::Grant;
-use crate::profile::{Command, Limits, PathPattern, Paths, Profile, Tier};
+use crate::profile::{Command, LayerName, Limits, PathPattern, Paths, Profile, Tier};
 use crate::request::{Argv, Cwd, Program};
 use crate::types::{AbsPath, Arg, ByteSize, Timeout};
 
@@ -68,6 +68,8 @@ pub struct Plan {
     pub wall: Timeout,
     /// The other limits.
     pub limits: Limits,
+    /// Layers without which the box is not to be had.
+    pub require: Vec<LayerName>,
 }
 
 /// Who the box runs as.
@@ -196,6 +198,7 @@ impl Plan {
             cwd: request.cwd.clone(),
             wall,
             limits: profile.limits,
+            require: profile.require.iter().copied().collect(),
         }
     }
 }

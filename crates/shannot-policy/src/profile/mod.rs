@@ -60,6 +60,8 @@ pub struct Profile {
     pub prefer: Prefer,
     /// The tiers this profile accepts; never empty.
     pub tiers: BTreeSet<Tier>,
+    /// Layers that must be enforced by the kernel: a tier that lacks one is not used.
+    pub require: BTreeSet<LayerName>,
     /// The lowest Landlock ABI with which tier L is accepted, 1 to [`LANDLOCK_ABI`]. Below that
     /// one the filter stands in for what Landlock does not hold yet, and commands that fork do not
     /// run. The other tiers need Landlock, of any ABI.
@@ -153,6 +155,48 @@ impl Limits {
         scratch: ByteSize::mib(64),
         output: ByteSize::mib(16),
     };
+}
+
+/// The name of a layer, as results have it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LayerName(&'static str);
+
+impl LayerName {
+    /// Every layer that a result can name.
+    pub const ALL: [&'static str; 16] = [
+        "devices",
+        "exec",
+        "hidden",
+        "identity",
+        "landlock",
+        "lifetime",
+        "limits",
+        "memory",
+        "mount_points",
+        "namespaces",
+        "network",
+        "process_limit",
+        "processes",
+        "read_only",
+        "scratch",
+        "seccomp",
+    ];
+
+    /// The name.
+    pub const fn as_str(self) -> &'static str {
+        self.0
+    }
+}
+
+impl std::str::FromStr for LayerName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|name| *name == text);
+        found
+            .map(Self)
+            .ok_or_else(|| format!("`{text}` is not a layer; there are {}", Self::ALL.join(", ")))
+    }
 }
 
 /// Which of two usable tiers is better, where the user has no root.

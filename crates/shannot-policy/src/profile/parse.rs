@@ -9,8 +9,8 @@ use toml::Spanned;
 use super::command::{Command, CommandPattern, Example, Matcher, OptionName, Rule, Syntax};
 use super::stated::{CommandKeys, Key, PlainPath, RuleKeys, Stated, Text};
 use super::{
-    HIDDEN_BY_DEFAULT, LANDLOCK_ABI, Limits, Network, PathPattern, Paths, Prefer, Processes,
-    Profile, ProfileError, Tier, View,
+    HIDDEN_BY_DEFAULT, LANDLOCK_ABI, LayerName, Limits, Network, PathPattern, Paths, Prefer,
+    Processes, Profile, ProfileError, Tier, View,
 };
 use crate::spelling::nearest;
 use crate::toml_text;
@@ -90,6 +90,7 @@ impl Stated {
             limits: self.limits(of),
             prefer: of.key(&file.prefer, Prefer::Isolation, |p| p.prefer),
             tiers: of.value(self.tiers()?, Tier::ALL.into(), |p| p.tiers.clone()),
+            require: self.required(&parents),
             landlock_abi: of.value(landlock_abi, LANDLOCK_ABI, |p| p.landlock_abi),
             root_reads: of.key(&file.root_reads, false, |p| p.root_reads),
         };
@@ -409,6 +410,17 @@ impl Stated {
             scratch: of.value(scratch, default.scratch, |p| p.limits.scratch),
             output: of.value(output, default.output, |p| p.limits.output),
         }
+    }
+
+    /// What the parents require, and this text besides.
+    fn required(&self, parents: &[Arc<Profile>]) -> BTreeSet<LayerName> {
+        let inherited = parents.iter().flat_map(|parent| parent.require.iter().copied());
+        inherited.chain(self.own_required()).collect()
+    }
+
+    /// What this text requires.
+    pub(super) fn own_required(&self) -> impl Iterator<Item = LayerName> {
+        self.file.require.iter().flatten().map(|name| name.get_ref().0)
     }
 
     /// The tiers that this text states; never an empty set.

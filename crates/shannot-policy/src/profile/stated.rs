@@ -13,7 +13,7 @@ use toml::Spanned;
 use super::command::{CommandPattern, Operands, OptionName, Syntax};
 use super::error::Source;
 use super::glob::{Glob, PathPattern};
-use super::{Network, Prefer, Processes, ProfileError, Tier};
+use super::{LayerName, Network, Prefer, Processes, ProfileError, Tier};
 use crate::request::Program;
 use crate::types::{AbsPath, ByteSize, EnvName, ProfileName, Timeout};
 
@@ -113,6 +113,7 @@ pub(super) struct File {
     pub(super) without: Option<Vec<Spanned<String>>>,
     pub(super) prefer: Option<Spanned<Prefer>>,
     pub(super) tiers: Option<Spanned<Vec<Tier>>>,
+    pub(super) require: Option<Vec<Spanned<Text<LayerName>>>>,
     pub(super) landlock_abi: Option<Spanned<Count<1, { super::LANDLOCK_ABI }>>>,
     pub(super) root_reads: Option<Spanned<bool>>,
     #[serde(default)]
@@ -239,6 +240,9 @@ impl Written for Operands {
 }
 impl Written for OptionName {
     const AS: &'static str = "an option such as \"-x\" or \"--name\"";
+}
+impl Written for LayerName {
+    const AS: &'static str = "a layer's name such as \"landlock\"";
 }
 impl Written for Program {
     const AS: &'static str = "a program's name or absolute path";

@@ -67,6 +67,7 @@ pub fn tighten(
         limits: narrowing.limits()?,
         prefer: narrowing.switch(&file.prefer, "prefer", base.prefer, Prefer::Fidelity)?,
         tiers: narrowing.tiers()?,
+        require: base.require.iter().copied().chain(local.own_required()).collect(),
         landlock_abi: narrowing.landlock_abi()?,
         root_reads: narrowing.switch(&file.root_reads, "root_reads", base.root_reads, true)?,
     };

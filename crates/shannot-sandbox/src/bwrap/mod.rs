@@ -2,7 +2,8 @@
 //! host can allow them to `/usr/bin/bwrap` alone.
 //!
 //! [`render`] writes a plan as one command line and touches nothing. [`program`] finds a `bwrap`
-//! that only root can have put there.
+//! that only root can have put there. [`alone`] is for hosts that have nothing of ours.
 
+pub(crate) mod alone;
 pub(crate) mod program;
 pub(crate) mod render;

@@ -64,7 +64,6 @@ pub(crate) fn words<'h>(
             Mount::HostMountTable => {}
         }
     }
-    words.add(["--chdir", "/"]);
     words.0
 }
 
@@ -137,7 +136,7 @@ mod tests {
              --dev-bind-try /dev/full /dev/full --dev-bind-try /dev/random /dev/random \
              --dev-bind-try /dev/urandom /dev/urandom --proc /proc --remount-ro /proc \
              --ro-bind /dev/null /etc/shadow --perms 0000 --tmpfs /root/a b --remount-ro /root/a b \
-             --perms 1777 --size 4096 --tmpfs /tmp --chdir /"
+             --perms 1777 --size 4096 --tmpfs /tmp"
         );
     }
 

@@ -163,6 +163,7 @@ impl Launcher {
             handed.as_raw_fd().to_string(),
         ];
         let words = made.chain(self.words.iter().cloned());
+        let words = words.chain(["--chdir", "/"].map(OsString::from));
         words
             .chain(command.map(OsString::from))
             // Paths and numbers hold no NUL.
@@ -173,7 +174,7 @@ impl Launcher {
 
 /// What bwrap, which guesses nothing, is to put over a hidden path. `None` for one that is not
 /// there, or that this user cannot walk to.
-fn cover(hidden: &Hidden, mounts: &[MountEntry]) -> Option<Cover> {
+pub(super) fn cover(hidden: &Hidden, mounts: &[MountEntry]) -> Option<Cover> {
     let distant = |m: &MountEntry| hides::is_automount(&m.fstype) || hides::is_network(&m.fstype);
     // To look at one of these would mount something, or wait for somebody else's server.
     let is_distant = mounts.iter().any(|m| m.mount_point == hidden.path && distant(m));

@@ -19,7 +19,7 @@ mod launch;
 mod lent;
 mod prepare;
 mod program;
-mod report;
+pub(crate) mod report;
 mod reports;
 mod run;
 mod scene;
@@ -32,7 +32,8 @@ mod tree;
 
 pub use child::{Child, StageStatus};
 pub use error::Error;
-pub use prepare::{Prepared, prepare};
+pub(crate) use prepare::check_required;
+pub use prepare::{Prepared, bwrap_call, prepare};
 pub use run::{Begun, Stdio, begin, start};
 pub use stage_two::stage_two;
 

@@ -28,8 +28,9 @@ use super::spec::{
     Ruleset, StageSpec, UserMap,
 };
 use super::strings::StringArray;
+use crate::bwrap::alone::{self, BwrapCall};
 use crate::bwrap::program::Bwrap;
-use crate::enforcement::{Enforcement, Engine};
+use crate::enforcement::{Enforcement, Engine, Layer, Status};
 use crate::host::Host;
 
 const CAP_DAC_READ_SEARCH: u64 = 1 << 2;
@@ -142,6 +143,7 @@ pub(super) fn fit(
         layers: report::layers(plan, host, &scene.mounts, &hidden, &counted),
         passed_over: Vec::new(),
     };
+    check_required(plan, &enforcement)?;
     let spec = BoxSpec {
         hull,
         host_pids: shows_host_pids(&plan.outline),
@@ -272,6 +274,40 @@ fn starts(
         return Err(Error::Lacks { tier, lacks });
     }
     Ok(Starts::Box)
+}
+
+/// Whether every layer that the profile requires is enforced.
+pub(crate) fn check_required(plan: &Plan, enforcement: &Enforcement) -> Result<(), Error> {
+    let weak = |layer: &&Layer| {
+        let required = plan.require.iter().any(|name| name.as_str() == layer.name);
+        required && layer.status != Status::Enforced
+    };
+    match enforcement.layers.iter().find(weak) {
+        None => Ok(()),
+        Some(Layer { name, status, detail }) => Err(Error::Lacks {
+            tier: enforcement.tier,
+            lacks: format!("the profile requires `{name}`, which is {}: {detail}", status.as_str()),
+        }),
+    }
+}
+
+/// Writes a plan for tier T3 as one call of bwrap, for a host that has nothing of ours: with what is
+/// hidden on this one, and for a bwrap of the version that this one has.
+///
+/// # Errors
+/// This host cannot be looked at, and what [`crate::bwrap::alone::render`] refuses.
+pub fn bwrap_call(plan: &Plan, host: &Host) -> Result<BwrapCall, Error> {
+    let bwrap = Bwrap::find().map_err(|what| {
+        let lacks = format!("it needs {what}");
+        Error::Lacks { tier: plan.outline.tier, lacks }
+    })?;
+    let scene = scene_of_host()?;
+    let hidden = hides::find(&plan.hide, host.uid, &scene)?;
+    let covers: Vec<_> = hidden
+        .iter()
+        .filter_map(|h| Some((h.path.clone(), super::launch::cover(h, &scene.mounts)?)))
+        .collect();
+    alone::render(plan, bwrap.version, &covers)
 }
 
 /// Whether this kernel's Landlock is enough for a plan.
@@ -485,7 +521,7 @@ fn stages(
                 filter: filter(&stage.filter),
                 ticket: match stage.filter.exec {
                     Exec::Once { ticket, .. } => ticket.0,
-                    Exec::Listed => 0,
+                    Exec::Listed | Exec::ByAnother => 0,
                 },
                 exec_ruleset,
             })

@@ -18,7 +18,8 @@ pub(super) fn layers(
     hidden: &[Hidden],
     counted: &Counted,
 ) -> Vec<Layer> {
-    let mut layers = vec![namespaces(plan), read_only(plan), devices(plan), hides(plan, hidden)];
+    let mut layers =
+        vec![namespaces(plan), read_only(plan), devices(plan), hides(plan, hidden.len())];
     layers.extend(mount_points(plan, mounts));
     layers.extend(scratch(plan));
     layers.extend([identity(plan, host), landlock(plan), seccomp(plan), exec(plan)]);
@@ -27,7 +28,7 @@ pub(super) fn layers(
     layers
 }
 
-fn namespaces(plan: &Plan) -> Layer {
+pub(crate) fn namespaces(plan: &Plan) -> Layer {
     let names: Vec<_> = plan.outline.namespaces.iter().map(|n| n.as_str()).collect();
     match plan.outline.tier {
         Tier::L => Layer::not_enforced("namespaces", "none in tier L"),
@@ -49,13 +50,12 @@ fn read_only(plan: &Plan) -> Layer {
     Layer::enforced("read_only", how)
 }
 
-fn devices(plan: &Plan) -> Layer {
+pub(crate) fn devices(plan: &Plan) -> Layer {
     let by = if plan.outline.tier == Tier::L { "Landlock below /dev" } else { "nodev" };
     Layer::enforced("devices", format!("closed by {by}, but for null, zero, full, random, urandom"))
 }
 
-fn hides(plan: &Plan, hidden: &[Hidden]) -> Layer {
-    let n = hidden.len();
+pub(crate) fn hides(plan: &Plan, n: usize) -> Layer {
     let how = match plan.outline.tier {
         Tier::L => "cannot be read; their names and sizes show",
         Tier::T3 => "covered: directories by empty mounts, files by a device that cannot be opened",
@@ -79,7 +79,7 @@ fn mount_points(plan: &Plan, mounts: &[MountEntry]) -> Option<Layer> {
     })
 }
 
-fn scratch(plan: &Plan) -> Option<Layer> {
+pub(crate) fn scratch(plan: &Plan) -> Option<Layer> {
     let mounts: Vec<_> = plan
         .mounts
         .iter()
@@ -118,7 +118,7 @@ fn landlock(plan: &Plan) -> Layer {
     Layer::enforced("landlock", format!("ABI {abi}; no writes{more}"))
 }
 
-fn seccomp(plan: &Plan) -> Layer {
+pub(crate) fn seccomp(plan: &Plan) -> Layer {
     let allowed = plan.stages.first().map_or(0, |s| allowed_count(s.filter.arch));
     Layer::enforced("seccomp", format!("{allowed} system calls allowed, all others refused"))
 }
@@ -134,7 +134,7 @@ fn exec(plan: &Plan) -> Layer {
     }
 }
 
-fn network(plan: &Plan) -> Layer {
+pub(crate) fn network(plan: &Plan) -> Layer {
     let own = plan.outline.namespaces.contains(&Namespace::Network);
     match plan.outline.view.network {
         Network::None if own => Layer::enforced("network", "none: no socket call, own namespace"),
@@ -143,7 +143,7 @@ fn network(plan: &Plan) -> Layer {
     }
 }
 
-fn processes(plan: &Plan) -> Layer {
+pub(crate) fn processes(plan: &Plan) -> Layer {
     match plan.outline.view.processes {
         Processes::Host => Layer::enforced("processes", "the host's, read-only"),
         Processes::Own if plan.outline.tier == Tier::L => {
@@ -153,7 +153,7 @@ fn processes(plan: &Plan) -> Layer {
     }
 }
 
-fn lifetime(plan: &Plan) -> Layer {
+pub(crate) fn lifetime(plan: &Plan) -> Layer {
     let forks = plan.stages.iter().any(|s| s.filter.forks);
     let by = match (plan.outline.tier, forks) {
         (Tier::L, false) => "a command cannot fork and dies with its supervisor",

@@ -13,6 +13,7 @@ use crate::render::{human, json};
 use crate::request::Asked;
 use tier::TierBox;
 
+mod bwrap;
 mod text;
 mod tier;
 
@@ -60,6 +61,9 @@ pub(super) fn run(
     let asked = Asked::new(args.command, args.pipe);
     let request = asked.request(asked.stages()?, &found.profile, surroundings)?;
     let verdict = authorize(&found.profile, request);
+    if args.bwrap {
+        return bwrap::print(verdict.map_err(Error::Denied)?, global);
+    }
     let tiers = match &verdict {
         Ok(grant) => {
             let executor = local_executor();

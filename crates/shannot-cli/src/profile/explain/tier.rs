@@ -113,6 +113,8 @@ impl TierBox {
 fn exec(stage: &shannot::policy::plan::Stage) -> String {
     match stage.filter.exec {
         Exec::Once { .. } => format!("{}: once, and nothing after it", stage.program),
+        // No plan says it: it is how bwrap alone is called.
+        Exec::ByAnother => format!("{}: and whatever shows", stage.program),
         Exec::Listed => format!("{}: may start {}", stage.program, list(&stage.spawns)),
     }
 }

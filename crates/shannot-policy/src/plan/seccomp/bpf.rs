@@ -61,6 +61,18 @@ impl Program {
         &self.0
     }
 
+    /// The instructions as the kernel reads them, `struct sock_filter` after `struct sock_filter`,
+    /// little endian, as both machines are.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let bytes = |insn: &Insn| {
+            let mut bytes = insn.code.to_le_bytes().to_vec();
+            bytes.extend([insn.jt, insn.jf]);
+            bytes.extend(insn.k.to_le_bytes());
+            bytes
+        };
+        self.0.iter().flat_map(bytes).collect()
+    }
+
     pub(super) fn compile(decision: &Decision) -> Self {
         let mut emitter = Emitter { reversed: Vec::new(), answers: Vec::new() };
         let start = emitter.decision(decision);

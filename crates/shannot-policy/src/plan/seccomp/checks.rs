@@ -134,7 +134,7 @@ fn clone(filter: &Filter) -> Decision {
 
 fn execve(filter: &Filter) -> Decision {
     match filter.exec {
-        Exec::Listed => ALLOW.into(),
+        Exec::Listed | Exec::ByAnother => ALLOW.into(),
         Exec::Once { .. } => EACCES.into(),
     }
 }
@@ -144,8 +144,10 @@ const AT_EMPTY_PATH: u32 = 0x1000;
 /// See [`super::Ticket`] for the attack that the last two comparisons stop. The ticket is a number
 /// of ours and no argument of the call, so both of its halves count.
 fn execveat(filter: &Filter) -> Decision {
-    let Exec::Once { fd, ticket } = filter.exec else {
-        return ALLOW.into();
+    let (fd, ticket) = match filter.exec {
+        Exec::Once { fd, ticket } => (fd, ticket),
+        Exec::Listed => return ALLOW.into(),
+        Exec::ByAnother => return EACCES.into(),
     };
     let half = |shift: u32| {
         u32::try_from((ticket.0 >> shift) & 0xFFFF_FFFF).expect("32 bits are left by the mask")

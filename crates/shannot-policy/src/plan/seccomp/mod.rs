@@ -67,6 +67,9 @@ pub enum Unheld {
 pub enum Exec {
     /// Any program that Landlock's `EXECUTE` lets through.
     Listed,
+    /// Any program, by `execve`: where another program executes the command once the filter is in
+    /// force, its `execve` cannot be told from the command's own.
+    ByAnother,
     /// One `execveat(fd, "", argv, envp, AT_EMPTY_PATH, ticket)` and nothing after it.
     Once {
         /// The program's descriptor, close-on-exec and above `RLIMIT_NOFILE`: once it is closed,

@@ -321,6 +321,15 @@ fn host_ipc_is_looked_at_only() {
     }
 }
 
+/// Where bwrap executes the command, under the filter.
+#[test]
+fn what_another_executes_is_executed_by_execve_alone() {
+    let filter = Filter { exec: Exec::ByAnother, ..strict(Arch::X86_64) };
+    check_under(&filter, "execve", &[], ALLOW);
+    check_under(&filter, "execveat", &[], EACCES);
+    check_under(&filter, "fork", &[], EPERM);
+}
+
 #[test]
 fn the_filter_holds_what_landlock_does_not() {
     const O_TRUNC: u64 = 0o1000;

@@ -10,11 +10,17 @@ const ONCE: Exec = Exec::Once { fd: 1000, ticket: Ticket(0x0123_4567_89AB_CDEF) 
 
 /// Every filter that a plan can ask for, with one ticket.
 fn filters() -> impl Iterator<Item = Filter> {
-    (0..96).map(|bits: u32| {
+    (0..192).map(|bits: u32| {
+        let by_another = bits >= 96;
+        let bits = bits % 96;
         let bit = |place: u32| bits >> place & 1 == 1;
         Filter {
             arch: if bit(0) { Arch::Aarch64 } else { Arch::X86_64 },
-            exec: if bit(1) { Exec::Listed } else { ONCE },
+            exec: match (bit(1), by_another) {
+                (true, false) => Exec::Listed,
+                (false, false) => ONCE,
+                (_, true) => Exec::ByAnother,
+            },
             network: if bit(2) { Network::Tables } else { Network::None },
             forks: bit(3),
             kernel_log: bit(4),
