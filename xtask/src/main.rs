@@ -1,6 +1,7 @@
 //! Chores of this repository. `cargo xtask help` lists them.
 
 mod bench;
+mod mutants;
 mod setup;
 mod test;
 
@@ -13,6 +14,8 @@ Chores of this repository.
                               ARGs go to `cargo nextest run`
   cargo xtask bench [ROUNDS]  what a box costs, as ratios to a plain spawn and to bwrap,
                               interleaved in one run (default 200 rounds)
+  cargo xtask mutants [WORD…] break each layer of the box in turn, or those that a WORD names,
+                              and see that the tests notice (an hour)
 ";
 
 fn main() -> ExitCode {
@@ -22,6 +25,7 @@ fn main() -> ExitCode {
     let done = match chore.as_deref() {
         Some("test") => test::run(&rest),
         Some("bench") => bench::run(&rest),
+        Some("mutants") => mutants::run(&rest),
         Some("help" | "--help" | "-h") => {
             say(HELP);
             Ok(())

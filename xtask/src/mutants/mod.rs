@@ -1,0 +1,144 @@
+//! `cargo xtask mutants`: breaks each layer of the box in turn and sees whether the tests notice.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde::Deserialize;
+
+const TABLE: &str = include_str!("table.toml");
+const PAGE: &str = "docs/mutations.md";
+
+#[derive(Debug, Deserialize)]
+struct Table {
+    mutant: Vec<Mutant>,
+}
+
+/// One layer, broken in one place.
+#[derive(Debug, Deserialize)]
+struct Mutant {
+    layer: String,
+    what: String,
+    file: PathBuf,
+    from: String,
+    to: String,
+}
+
+/// Tries every mutant whose layer or text contains a word, and all without one. With all, writes
+/// the page.
+///
+/// # Errors
+/// A mutant that no test notices, or that cannot be made.
+pub(crate) fn run(words: &[String]) -> Result<(), String> {
+    let table: Table = toml::from_str(TABLE).map_err(|e| format!("table.toml: {e}"))?;
+    let is_wanted = |m: &Mutant| {
+        let text = format!("{}: {}", m.layer, m.what);
+        words.is_empty() || words.iter().any(|word| text.contains(word))
+    };
+    let copy = Copy::make()?;
+    if let Some(test) = copy.first_failure(Path::new("crates/shannot-sandbox"))? {
+        return Err(format!("the tests fail before anything is broken: {test}"));
+    }
+    let mut page = String::from(HEAD);
+    let mut unnoticed = Vec::new();
+    for mutant in table.mutant.iter().filter(|m| is_wanted(m)) {
+        let name = format!("{}: {}", mutant.layer, mutant.what);
+        copy.put(mutant)?;
+        let noticed = copy.first_failure(&mutant.file);
+        copy.restore(mutant)?;
+        let noticed = noticed?;
+        crate::say(&format!("{name}: {}", noticed.as_deref().unwrap_or("NOT NOTICED")));
+        let cell = noticed.as_ref().map_or("**nothing**".to_owned(), |test| format!("`{test}`"));
+        // To a string, which takes all.
+        let _ = writeln!(page, "| {} | {} | {cell} |", mutant.layer, mutant.what);
+        if noticed.is_none() {
+            unnoticed.push(name);
+        }
+    }
+    if words.is_empty() {
+        fs::write(PAGE, page).map_err(|e| format!("{PAGE}: {e}"))?;
+    }
+    if unnoticed.is_empty() { Ok(()) } else { Err(format!("not noticed: {unnoticed:#?}")) }
+}
+
+const HEAD: &str = "\
+# Mutations
+
+Each layer of the box, broken in one place, and the test that failed first. `cargo xtask mutants`
+makes this page, by building and testing each broken copy; it fails if one goes unnoticed.
+
+| layer | broken | noticed by |
+|---|---|---|
+";
+
+/// A copy of what git has, built apart.
+struct Copy {
+    dir: PathBuf,
+}
+
+impl Copy {
+    fn make() -> Result<Self, String> {
+        let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+        let target = std::path::absolute(target).map_err(|e| e.to_string())?;
+        let dir = target.join("mutants");
+        let listed = Command::new("git").args(["ls-files", "-z"]).output();
+        let listed = listed.map_err(|e| format!("git ls-files: {e}"))?.stdout;
+        let listed = String::from_utf8(listed).map_err(|e| format!("git ls-files: {e}"))?;
+        for file in listed.split('\0').filter(|file| !file.is_empty()) {
+            let to = dir.join(file);
+            let up_to_date = fs::read(file).ok() == fs::read(&to).ok();
+            if !up_to_date {
+                let parent = to.parent().unwrap_or(&dir);
+                let copied = fs::create_dir_all(parent).and_then(|()| fs::copy(file, &to));
+                copied.map_err(|e| format!("{}: {e}", to.display()))?;
+            }
+        }
+        Ok(Self { dir })
+    }
+
+    fn put(&self, mutant: &Mutant) -> Result<(), String> {
+        let path = self.dir.join(&mutant.file);
+        let text = fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+        if text.matches(&mutant.from).count() != 1 {
+            let Mutant { layer, what, file, .. } = mutant;
+            return Err(format!("{layer}: {what}: `from` stands not once in {}", file.display()));
+        }
+        let text = text.replace(&mutant.from, &mutant.to);
+        fs::write(&path, text).map_err(|e| format!("{}: {e}", path.display()))
+    }
+
+    fn restore(&self, mutant: &Mutant) -> Result<(), String> {
+        // Written anew, so that cargo sees a change.
+        let text = fs::read(&mutant.file).map_err(|e| e.to_string())?;
+        fs::write(self.dir.join(&mutant.file), text).map_err(|e| e.to_string())
+    }
+
+    /// The first test that fails; none where all pass. A policy's own tests come first.
+    fn first_failure(&self, file: &Path) -> Result<Option<String>, String> {
+        let policy = file.starts_with("crates/shannot-policy");
+        let suites: &[&[&str]] =
+            if policy { &[&["-p", "shannot-policy", "--lib"], BOX] } else { &[BOX] };
+        for suite in suites {
+            let mut nextest = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
+            nextest.args(["nextest", "run", "--max-fail", "1", "--color", "never"]).args(*suite);
+            nextest.current_dir(&self.dir).env("CARGO_TARGET_DIR", self.dir.join("target"));
+            nextest.env("RUSTFLAGS", "-A warnings");
+            let out = nextest.output().map_err(|e| format!("nextest: {e}"))?;
+            if out.status.success() {
+                continue;
+            }
+            let text = String::from_utf8_lossy(&out.stderr);
+            let failed = text.lines().find(|l| l.contains("FAIL [") || l.contains("TIMEOUT ["));
+            let failed = failed.and_then(|line| line.split_whitespace().last());
+            return match failed {
+                Some(test) => Ok(Some(test.to_owned())),
+                None => Err(format!("it does not build:\n{text}")),
+            };
+        }
+        Ok(None)
+    }
+}
+
+/// The tests that see a box from inside and from outside.
+const BOX: &[&str] = &["-p", "shannot-sandbox", "-p", "shannot-cli", "-E", "not binary(fidelity)"];
