@@ -131,6 +131,22 @@ fn without_mount_setattr_bwrap_makes_the_box() {
     }
 }
 
+/// Docker's default profile refuses clone3, because it cannot see its flags, and every unshare.
+#[test]
+fn in_a_container_there_is_tier_l() {
+    for by_root in [true, false].into_iter().filter(|by_root| !by_root || is_root()) {
+        for profile in [ANY.to_owned(), ANY.replace("about", "forks = true\nabout")] {
+            let words = ["fork-many", "3"];
+            let ran = Ran::read(&run_on("container", by_root, &profile, &words));
+            assert_eq!(ran.json["enforcement"]["tier"], "L", "{:#}", ran.json);
+            let made = if profile.contains("forks") { "3" } else { "0" };
+            assert_eq!(ran.report.fact("made"), made, "{:#}", ran.json);
+        }
+    }
+    check("container", false, Tier::L, &[("namespaces", "not_enforced")]);
+    check("container", true, Tier::L, &[("namespaces", "not_enforced")]);
+}
+
 #[test]
 fn without_a_cgroup_memory_is_looked_at() {
     check("cgroup", true, Tier::T1, &[("memory", "supervised"), ("process_limit", "enforced")]);

@@ -1,5 +1,7 @@
 //! The kernel's types that the bare calls of [`super::sys`] take and give.
 
+#![expect(clippy::cast_possible_truncation, reason = "the kernel's values fit theirs")]
+
 use std::ffi::c_int;
 use std::mem::MaybeUninit;
 use std::sync::atomic::AtomicI32;
@@ -17,9 +19,23 @@ impl From<Errno> for std::io::Error {
 /// The result of a system call.
 pub(crate) type Sys<T = ()> = Result<T, Errno>;
 
+/// What a system call has returned.
+pub(super) fn result(ret: isize) -> Sys<usize> {
+    // The kernel's errors are -1 to -4095; everything else is a value.
+    if (-4095..0).contains(&ret) {
+        return Err(Errno(-ret as i32));
+    }
+    Ok(ret.cast_unsigned())
+}
+
 /// A bare file descriptor number. Children work with numbers: ownership stays with the parent,
 /// whose table a child only has a copy of.
 pub(crate) type Fd = c_int;
+
+/// A return value as a descriptor or process id, which it is below 2^31.
+pub(super) fn as_fd(n: usize) -> Fd {
+    n as Fd
+}
 
 /// A signal mask, as the kernel has it: one bit a signal.
 pub(crate) type SignalMask = u64;
@@ -49,7 +65,6 @@ impl Reaped {
 
 /// What version 3 of `capset(2)` reads: two structs of effective, permitted and inheritable, with
 /// the low words, then the high ones.
-#[expect(clippy::cast_possible_truncation, reason = "each half on its own")]
 pub(super) const fn capability_words(permitted: u64, inheritable: u64) -> [u32; 6] {
     let [low, high] = [permitted as u32, (permitted >> 32) as u32];
     [low, low, inheritable as u32, high, high, (inheritable >> 32) as u32]
@@ -88,6 +103,22 @@ pub(crate) const NO_CLONE_ARGS: libc::clone_args = libc::clone_args {
     set_tid_size: 0,
     cgroup: 0,
 };
+
+/// What `clone(2)` takes as its flags, its stack and its parent's copy of the id, for a child whose
+/// signal handlers are all blocked until it resets them, and whose pidfd is opened afterwards.
+///
+/// # Errors
+/// `ENOSYS` for what it cannot do.
+pub(super) fn old_clone_args(args: &libc::clone_args) -> Sys<[usize; 3]> {
+    let pidfd = u64::from(libc::CLONE_PIDFD.cast_unsigned());
+    let flags = args.flags & !CLONE_CLEAR_SIGHAND & !pidfd;
+    if flags > u64::from(u32::MAX) {
+        return Err(Errno(libc::ENOSYS));
+    }
+    let words = [flags | args.exit_signal, args.stack + args.stack_size, args.parent_tid];
+    // An address is as wide as this.
+    Ok(words.map(|word| usize::try_from(word).unwrap_or(usize::MAX)))
+}
 
 /// Linux 5.5; above what libc's `c_int` constants carry, as is the next.
 pub(crate) const CLONE_CLEAR_SIGHAND: u64 = 1 << 32;

@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::AtomicI32;
 use std::sync::{Arc, OnceLock};
 
-use rustix::process::{PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal};
 
 use super::child::{KILL_TIME, readable};
 use super::lent::Lent;
@@ -19,7 +19,7 @@ use super::run::{above_stdio, blocked, pipe};
 use super::scene::Scene;
 use super::spec::{HullShared, HullSpec, MountStep, RunSpec, UserMap};
 use super::step::{Record, Step};
-use super::sys::{self, BoxProcess, Cpus, Errno, Fd};
+use super::sys::{self, BoxProcess, Cpus, Errno, Fd, Sys};
 use crate::proc;
 
 /// A box's first process. Dropped, it ends, and with it the box.
@@ -244,6 +244,23 @@ impl Hull {
             self.reaped = matches!(self.process.reap(), Ok(Some(_)));
         }
     }
+}
+
+/// Opens a descriptor for a child that was made without one. If that fails, the child has ended, and
+/// may lose the memory that it ran on.
+///
+/// # Errors
+/// As `pidfd_open(2)`: `EMFILE` at the limit of open files.
+pub(super) fn open_pidfd(pid: i32) -> Sys<OwnedFd> {
+    let opened = Pid::from_raw(pid).ok_or(rustix::io::Errno::SRCH);
+    let opened = opened.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()));
+    opened.map_err(|e| {
+        let _ = sys::kill(pid, libc::SIGKILL);
+        while matches!(sys::reap(pid), Ok(None)) {
+            std::thread::yield_now();
+        }
+        Errno(e.raw_os_error())
+    })
 }
 
 /// The CPUs of this thread.

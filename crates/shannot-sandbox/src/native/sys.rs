@@ -17,12 +17,13 @@ use std::os::fd::{FromRawFd, OwnedFd};
 use std::sync::Arc;
 
 use super::abi::{
-    BOX_STACK, CLONE_CLEAR_SIGHAND, CLONE_INTO_CGROUP, NO_CLONE_ARGS, PathBeneath, Stack,
-    capability_words,
+    BOX_STACK, CLONE_CLEAR_SIGHAND, CLONE_INTO_CGROUP, NO_CLONE_ARGS, PathBeneath, Stack, as_fd,
+    capability_words, old_clone_args, result,
 };
 pub(crate) use super::abi::{ChildPid, Cpus, Errno, Fd, Reaped, RulesetAttr, SignalMask, Sys};
 use super::cgroup::Join;
 use super::enter::{StageCall, box_main, stage_main};
+use super::hull::open_pidfd;
 use super::launch::{LaunchCall, launch_main};
 use super::spec::HullShared;
 use super::strings::StringArray;
@@ -63,14 +64,6 @@ unsafe fn call<const N: usize>(nr: libc::c_long, args: [isize; N]) -> Sys<usize>
     result(ret)
 }
 
-fn result(ret: isize) -> Sys<usize> {
-    // The kernel's errors are -1 to -4095; everything else is a value.
-    if (-4095..0).contains(&ret) {
-        return Err(Errno(-ret as i32));
-    }
-    Ok(ret.cast_unsigned())
-}
-
 /// A call whose arguments are all numbers: whatever they are, the kernel touches no memory of
 /// this process through them.
 macro_rules! numbers {
@@ -99,10 +92,6 @@ pub(crate) fn open(path: &CStr, flags: c_int) -> Sys<Fd> {
     let a = [CWD, path.as_ptr() as isize, flags as isize];
     // SAFETY: `path` ends with a NUL and outlives the call.
     unsafe { call(libc::SYS_openat, a) }.map(as_fd)
-}
-
-fn as_fd(n: usize) -> Fd {
-    n as Fd
 }
 
 /// Closes a descriptor of this process's own table, `close(2)`.
@@ -405,10 +394,7 @@ pub(crate) fn exec(fd: Fd, argv: &StringArray, env: &StringArray, ticket: u64) -
         ticket.cast_signed() as isize,
     ];
     // SAFETY: both arrays end with a null and their strings with a NUL; all outlive the call.
-    match unsafe { call(libc::SYS_execveat, a) } {
-        Err(e) => e,
-        Ok(_) => Errno(libc::EIO),
-    }
+    unsafe { call(libc::SYS_execveat, a) }.err().unwrap_or(Errno(libc::EIO))
 }
 
 /// Makes an attacker's call, in a process of its own.
@@ -466,7 +452,7 @@ impl BoxProcess {
         // its run too, live in `memory` until the process was reaped, and for ever if it never is.
         let cloned = unsafe { clone_shared(args, &mut stack, entry, argument) };
         let (pid, pidfd) = cloned?;
-        let pidfd = pidfd.ok_or(Errno(libc::EBADF))?;
+        let pidfd = pidfd.map_or_else(|| open_pidfd(pid), Ok)?;
         Ok(Self { pid, pidfd, memory: Some((hull, stack)) })
     }
 
@@ -555,22 +541,33 @@ unsafe fn clone_shared(
         stack_size: size_of_val(stack) as u64,
         ..args
     };
+    let new = [ptr::from_ref(&args) as usize, size_of::<libc::clone_args>(), 0];
     // SAFETY: `args` outlives the call, as do the ids that it points to, and names a stack of its
     // stated size; the rest is this function's own contract.
-    let child = as_fd(result(unsafe { clone_call(&args, entry, argument) })?);
+    let child = match result(unsafe { clone_call(libc::SYS_clone3, new, entry, argument) }) {
+        // Containers whose filter cannot see into `args` refuse it so.
+        Err(Errno(libc::ENOSYS)) if args.set_tid_size == 0 => {
+            let old = old_clone_args(&args)?;
+            // SAFETY: the same stack and ids; the kernel writes no pidfd.
+            result(unsafe { clone_call(libc::SYS_clone, old, entry, argument) })
+        }
+        child => child,
+    };
+    let child = child.map(as_fd)?;
     // SAFETY: a number that is not -1 is a descriptor that the kernel has just made for us
     // (CLONE_PIDFD) and that nothing else knows.
     let pidfd = (pidfd >= 0).then(|| unsafe { OwnedFd::from_raw_fd(pidfd) });
     Ok((child, pidfd))
 }
 
-/// `clone3(2)` whose child calls `entry(argument)` on the stack of `args`.
+/// `clone3(2)` or `clone(2)` whose child calls `entry(argument)` on the stack that `args` name.
 ///
 /// # Safety
 /// See [`clone_shared`].
 #[inline(never)]
 unsafe fn clone_call(
-    args: &libc::clone_args,
+    nr: libc::c_long,
+    args: [usize; 3],
     entry: *const c_void,
     argument: *const c_void,
 ) -> isize {
@@ -587,9 +584,8 @@ unsafe fn clone_call(
             "call r13",
             "ud2",
             "2:",
-            inlateout("rax") libc::SYS_clone3 as isize => ret,
-            in("rdi") ptr::from_ref(args),
-            in("rsi") size_of::<libc::clone_args>(),
+            inlateout("rax") nr as isize => ret,
+            in("rdi") args[0], in("rsi") args[1], in("rdx") args[2], in("r10") 0, in("r8") 0,
             in("r12") argument,
             in("r13") entry,
             lateout("rcx") _, lateout("r11") _,

@@ -5,12 +5,13 @@
  *
  *   landlock=N   Landlock answers as ABI N does, 0 for none
  *   mount_setattr the call is missing, as before Linux 5.12
+ *   container    calls that Docker's default profile refuses without CAP_SYS_ADMIN are refused so
  *   cgroup       the cgroup file systems are read-only
  *   bwrap        /usr/bin/bwrap is no program
  *   userns       no user namespace can be made
  *   hidepid      /proc shows a user's own processes only (hidepid=2)
  *
- * All but the first two need root. */
+ * All but the first three need root. */
 #include "probe.h"
 #include <linux/audit.h>
 #include <linux/filter.h>
@@ -26,7 +27,7 @@
 #define SYS_mount_setattr 442
 #endif
 
-static int abi = -1, no_mount_setattr;
+static int abi = -1, no_mount_setattr, in_container;
 /* The number of the listener in the table that both processes share. */
 static volatile int *listener;
 
@@ -87,6 +88,7 @@ static void take_away(char *layers) {
     for (char *layer = strtok(layers, ","); layer; layer = strtok(NULL, ",")) {
         if (!strncmp(layer, "landlock=", 9)) abi = atoi(layer + 9);
         else if (!strcmp(layer, "mount_setattr")) no_mount_setattr = 1;
+        else if (!strcmp(layer, "container")) in_container = 1;
         else if (!strcmp(layer, "userns")) take_away_user_namespaces();
         else take_away_mounts(layer);
     }
@@ -135,11 +137,23 @@ static int filter(void) {
         BPF_STMT(BPF_RET | BPF_K, landlock),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mount_setattr, 0, 1),
         BPF_STMT(BPF_RET | BPF_K, mounts),
+        /* What follows is for containers: else to the last. */
+        BPF_STMT(BPF_JMP | BPF_JA, in_container ? 0 : 10),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_unshare, 6, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mount, 5, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mount_setattr, 4, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_setns, 3, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
+        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 0x7E020000, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
     struct sock_fprog all = {sizeof program / sizeof *program, program};
     long flags = abi < 0 ? 0 : SECCOMP_FILTER_FLAG_NEW_LISTENER;
-    if (abi < 0 && !no_mount_setattr) return 0;
+    if (abi < 0 && !no_mount_setattr && !in_container) return 0;
     need("no_new_privs", prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
     long fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &all);
     need("seccomp", fd);
@@ -149,9 +163,7 @@ static int filter(void) {
 static int force_program(void *words) {
     char **argv = words;
     *listener = filter();
-    /* Ours alone from here on, so that the program inherits no listener. */
-    need("unshare", unshare(CLONE_FILES));
-    if (*listener > 0) close(*listener);
+    /* The listener closes itself in the program's own table. */
     execvp(argv[0], argv);
     error(argv[0]);
     _exit(99);
