@@ -1,5 +1,7 @@
 /* Mounts, roots and namespaces. */
 #include "probe.h"
+#include <sys/statvfs.h>
+#include <sys/vfs.h>
 #include <sys/mount.h>
 
 #define SYS_OPEN_TREE 428
@@ -119,6 +121,19 @@ static void mount_info(int argc, char **argv) {
     attempt("statmount", syscall(SYS_STATMOUNT, request, ids, sizeof ids, 0));
 }
 
+/* What statfs(2) says of the mounts on which these paths are. */
+static void mount_flags(int argc, char **argv) {
+    for (int i = 0; i < argc; i++) {
+        struct statfs found;
+        char name[16];
+        snprintf(name, sizeof name, "flags-%d", i);
+        if (statfs(argv[i], &found)) error(argv[i]);
+        else fact(name, "%s%s%s%s", found.f_flags & ST_RDONLY ? "ro" : "rw",
+                  found.f_flags & ST_NOSUID ? " nosuid" : "", found.f_flags & ST_NODEV ? " nodev" : "",
+                  found.f_flags & ST_NOEXEC ? " noexec" : "");
+    }
+}
+
 const struct probe_case mounts_cases[] = {
-    {"mounts", mounts}, {"namespaces", namespaces}, {"mount-info", mount_info}, {0},
+    {"mount-flags", mount_flags}, {"mounts", mounts}, {"namespaces", namespaces}, {"mount-info", mount_info}, {0},
 };
