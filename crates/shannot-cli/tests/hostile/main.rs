@@ -13,6 +13,7 @@ mod host;
 mod exec;
 mod files;
 mod hidden;
+mod hung;
 mod kernel;
 mod lifetime;
 mod limits;

@@ -31,6 +31,7 @@ use super::strings::StringArray;
 use crate::bwrap::program::Bwrap;
 use crate::enforcement::{Enforcement, Engine};
 use crate::host::Host;
+use crate::mounts::MountEntry;
 
 const CAP_DAC_READ_SEARCH: u64 = 1 << 2;
 const CAP_SETGID: u64 = 1 << 6;
@@ -125,7 +126,8 @@ pub(super) fn fit(
         .iter()
         .map(|stage| program::resolve(stage, search, &hidden))
         .collect::<Result<Vec<_>, _>>()?;
-    let (reads, rules) = read_rules(plan, &hidden);
+    let cwd = cwd(plan, &hidden, &scene.mounts)?;
+    let (reads, rules) = read_rules(plan, &hidden, &scene.mounts);
     let abi = plan.landlock.abi;
     let scratch: Vec<CString> = plan.landlock.write.iter().map(c_abs).collect();
     let rules = if scratch.is_empty() {
@@ -164,7 +166,7 @@ pub(super) fn fit(
             .then(|| landlock::domain(abi))
             .transpose()?,
         identity: identity(plan),
-        cwd: c_abs(&plan.cwd.path()),
+        cwd,
         cwd_or_root: matches!(plan.cwd, Cwd::InOrRoot(_)),
         rlimits: rlimits(plan, &counted),
         env: StringArray::new(
@@ -271,12 +273,31 @@ fn c_abs(path: &AbsPath) -> CString {
     CString::new(path.as_bytes()).unwrap_or_default()
 }
 
+/// Where the commands start. Without mounts of its own nothing covers a mount that never answers,
+/// and a child that enters one holds up its parent: it is given no path, which fails at once.
+fn cwd(plan: &Plan, hidden: &[Hidden], mounts: &[MountEntry]) -> Result<CString, Error> {
+    let path = plan.cwd.path();
+    let place = path_of(&path);
+    let below = |h: &Hidden| h.is_distant(mounts) && place.starts_with(&h.path);
+    if plan.outline.tier != Tier::L || !(hidden.iter().any(below) || hides::is_by_magic_link(place))
+    {
+        return Ok(c_abs(&path));
+    }
+    match plan.cwd {
+        Cwd::InOrRoot(_) => Ok(CString::default()),
+        Cwd::Root | Cwd::In(_) => {
+            let source = rustix::io::Errno::ACCESS.into();
+            Err(Error::Cwd { path: path.to_string(), source })
+        }
+    }
+}
+
 fn path_of(path: &AbsPath) -> &Path {
     Path::new(std::ffi::OsStr::from_bytes(path.as_bytes()))
 }
 
 /// The rights to read that Landlock handles, and the rules that give some back.
-fn read_rules(plan: &Plan, hidden: &[Hidden]) -> (u64, Vec<Rule>) {
+fn read_rules(plan: &Plan, hidden: &[Hidden], mounts: &[MountEntry]) -> (u64, Vec<Rule>) {
     let abi = plan.landlock.abi;
     let mut rules = Vec::new();
     let reads = match &plan.landlock.read {
@@ -295,8 +316,8 @@ fn read_rules(plan: &Plan, hidden: &[Hidden]) -> (u64, Vec<Rule>) {
         Reads::Gaps(trees) => {
             let mut closed: BTreeSet<PathBuf> = hidden
                 .iter()
+                .filter(|h| h.is_distant(mounts) || landlock::is_open_to_us(&h.path))
                 .map(|h| h.path.clone())
-                .filter(|path| landlock::is_open_to_us(path))
                 .collect();
             // Device nodes, but for the harmless ones below.
             closed.insert(PathBuf::from("/dev"));
