@@ -1,6 +1,5 @@
 //! The parent side: everything that may fail, allocate or look at the host, before any clone.
 
-use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
@@ -18,7 +17,7 @@ use super::cgroup::Groups;
 use super::counted::Counted;
 use super::error::Error;
 use super::hides::{self, Hidden};
-use super::landlock::{self, Rule};
+use super::landlock::{self, Closed, Rule};
 use super::launch::Launcher;
 use super::program::{self, Resolved};
 use super::report;
@@ -314,13 +313,16 @@ fn read_rules(plan: &Plan, hidden: &[Hidden], mounts: &[MountEntry]) -> (u64, Ve
             reads
         }
         Reads::Gaps(trees) => {
-            let mut closed: BTreeSet<PathBuf> = hidden
-                .iter()
-                .filter(|h| h.is_distant(mounts) || landlock::is_open_to_us(&h.path))
-                .map(|h| h.path.clone())
-                .collect();
+            let mut closed = Closed::default();
+            for h in hidden {
+                if h.is_distant(mounts) {
+                    closed.add_unseen(&h.path);
+                } else if landlock::is_open_to_us(&h.path) {
+                    closed.add(&h.path);
+                }
+            }
             // Device nodes, but for the harmless ones below.
-            closed.insert(PathBuf::from("/dev"));
+            closed.add_unseen(Path::new("/dev"));
             for tree in trees {
                 if let Ok(path) = std::fs::canonicalize(path_of(tree)) {
                     landlock::gaps(&path, &closed, &mut rules);
