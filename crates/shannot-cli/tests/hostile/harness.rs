@@ -242,7 +242,7 @@ pub(crate) fn shannot<A: AsRef<OsStr>>(
 }
 
 /// The program under test, where both users can execute it.
-fn program() -> PathBuf {
+pub(crate) fn program() -> PathBuf {
     let built = Path::new(env!("CARGO_BIN_EXE_shannot"));
     if is_open_to_all(built) {
         return built.to_owned();
