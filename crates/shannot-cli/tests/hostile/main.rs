@@ -10,6 +10,8 @@
 mod harness;
 mod host;
 
+mod consume;
+mod dumps;
 mod exec;
 mod files;
 mod hidden;
