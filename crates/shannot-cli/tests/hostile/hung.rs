@@ -12,7 +12,7 @@ use shannot::policy::profile::Tier;
 use crate::harness::*;
 
 /// How long a run may take that waits for nothing.
-const PROMPT: Duration = Duration::from_secs(5);
+const PROMPT: Duration = Duration::from_secs(8);
 /// How long a box may take that cannot be made.
 const IN_VAIN: Duration = Duration::from_secs(14);
 

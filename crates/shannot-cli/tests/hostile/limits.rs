@@ -25,6 +25,11 @@ fn processes_are_bounded(column: Column) {
 /// Threads are processes to the kernel's tables, with a kernel stack each.
 fn threads_are_bounded(column: Column) {
     let ran = inside(column, &Profile::default().limit("processes = 20"), &["thread-many", "2000"]);
+    if ran.layer("process_limit") == "supervised" {
+        // Between two looks there may be any number, and then the run is over.
+        assert_eq!(ran.limits_hit(), ["processes"], "{:?}", ran.report);
+        return;
+    }
     let made: u32 = ran.report.facts.get("made").map_or(0, |n| n.parse().expect("a number"));
     assert!(made <= 20, "{made} threads were made");
 }
