@@ -7,14 +7,25 @@ use shannot::sandbox::StageStatus;
 use shannot::{End, Limit, Outcome};
 
 use super::stdout;
+use super::terminal::deceives;
 use crate::error::{Error, chain, hint_of_failure};
 use crate::exit_code::ExitCode;
 
-/// Prints one object and a line end on stdout.
+/// Prints one object and a line end on stdout. It may be a terminal, so what one obeys is escaped
+/// like the controls that JSON itself escapes: a reader gets the same text.
 pub(crate) fn print(value: &impl Serialize) {
-    let mut text = serde_json::to_vec(value).unwrap_or_default();
-    text.push(b'\n');
-    stdout::write(&text);
+    let json = serde_json::to_string(value).unwrap_or_default();
+    let mut text = String::with_capacity(json.len() + 1);
+    for c in json.chars() {
+        if c == '\u{7f}' || deceives(c) {
+            let escape = |unit: &mut u16| format!("\\u{unit:04x}");
+            text.extend(c.encode_utf16(&mut [0; 2]).iter_mut().map(escape));
+        } else {
+            text.push(c);
+        }
+    }
+    text.push('\n');
+    stdout::write(text.as_bytes());
 }
 
 /// The result of `run --json`.

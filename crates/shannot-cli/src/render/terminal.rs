@@ -159,7 +159,7 @@ fn show_byte(byte: u8, out: &mut Vec<u8>) {
 /// Characters that a terminal obeys or that make text look like other text: C1 controls, marks
 /// and overrides of direction (UAX 9), separators of lines and paragraphs, tags, and interlinear
 /// notes.
-fn deceives(c: char) -> bool {
+pub(super) fn deceives(c: char) -> bool {
     matches!(
         c,
         '\u{80}'..='\u{9f}'

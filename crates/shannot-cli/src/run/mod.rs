@@ -1,8 +1,10 @@
 //! `shannot run`: one request, its output where the caller wants it, and its exit code.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::io::IsTerminal as _;
+use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::sync::Arc;
 
+use rustix::fs::{Mode, OFlags};
 use shannot::policy::types::{ByteSize, Timeout};
 use shannot::policy::{Profile, Request};
 use shannot::{Executor, Gate, Input, Io, LocalExecutor, Outcome, Output};
@@ -179,17 +181,31 @@ async fn start(
     let (output, screens) = match wishes.output {
         Wanted::Held => (Output::Events, Vec::new()),
         Wanted::Raw => {
-            let stdout = duplicate(rustix::stdio::stdout())?;
-            (Output::Fds { stdout, stderr: duplicate(rustix::stdio::stderr())? }, Vec::new())
+            let stdout = for_output(rustix::stdio::stdout())?;
+            (Output::Fds { stdout, stderr: for_output(rustix::stdio::stderr())? }, Vec::new())
         }
         Wanted::Harmless => {
-            let (stdout, out) = Screen::before(duplicate(rustix::stdio::stdout())?)?;
-            let (stderr, err) = Screen::before(duplicate(rustix::stdio::stderr())?)?;
+            let (stdout, out) = Screen::before(for_output(rustix::stdio::stdout())?)?;
+            let (stderr, err) = Screen::before(for_output(rustix::stdio::stderr())?)?;
             (Output::Fds { stdout, stderr }, out.into_iter().chain(err).collect())
         }
     };
     let run = gate.run(request, Io { stdin, output })?;
     attend(run, signals, screens, limit).await
+}
+
+/// A descriptor of our own for output. A terminal that is stopped, or that nobody reads, must not
+/// hold up whoever holds the limits: it is opened again, for its own opening is the caller's too, and
+/// stays blocking.
+fn for_output(fd: impl AsFd) -> Result<OwnedFd, Error> {
+    let own = duplicate(fd)?;
+    if !own.is_terminal() {
+        return Ok(own);
+    }
+    let flags = OFlags::WRONLY | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let path = format!("/proc/self/fd/{}", own.as_raw_fd());
+    // Somebody else's, after `su`, is written to as it is.
+    Ok(rustix::fs::open(path, flags, Mode::empty()).unwrap_or(own))
 }
 
 /// A descriptor of our own for the same open file.

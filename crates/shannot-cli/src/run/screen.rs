@@ -61,7 +61,7 @@ fn watch(fd: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
     AsyncFd::with_interest(fd, interest)
 }
 
-/// The terminal is the caller's own and stays blocking, so each write is a small one.
+/// One that could not be opened again may block, so each write is a small one.
 async fn write_all(terminal: &AsyncFd<OwnedFd>, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         let part = bytes.get(..PART).unwrap_or(bytes);

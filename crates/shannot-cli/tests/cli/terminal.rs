@@ -69,6 +69,41 @@ fn errors_on_a_terminal_are_harmless_too() {
     }
 }
 
+/// What a log file can hold: a clipboard's new content, a report that a terminal would type, a
+/// device's string, controls of eight bits, text that runs backwards.
+const HOSTILE: &str =
+    "\\033]52;c;AAAA\\007 \\033[21t \\033P$q\\033\\\\ \\302\\2332J \\342\\200\\256x \\015y\\n";
+const HOSTILE_BYTES: &str =
+    "\u{1b}]52;c;AAAA\u{7} \u{1b}[21t \u{1b}P$q\u{1b}\\ \u{9b}2J \u{202e}x \ry\n";
+
+#[test]
+fn hostile_log_is_inert_on_a_terminal() {
+    for user in everyone() {
+        let text = shown(run(user, &[], &["printf", HOSTILE]), to_stdout);
+        assert_eq!(text, "^[]52;c;AAAA^G ^[[21t ^[P$q^[\\ <U+009B>2J <U+202E>x ^My\n");
+    }
+}
+
+#[test]
+fn pipe_is_given_every_byte() {
+    for user in everyone() {
+        let out = run(user, &[], &["printf", HOSTILE]).stdin(Stdio::null()).output().unwrap();
+        assert_eq!(String::from_utf8(out.stdout).unwrap(), HOSTILE_BYTES);
+    }
+}
+
+#[test]
+fn json_holds_nothing_that_a_terminal_obeys() {
+    for user in everyone() {
+        let out = run(user, &["--json"], &["printf", HOSTILE]).stdin(Stdio::null()).output();
+        let text = String::from_utf8(out.unwrap().stdout).unwrap();
+        let obeyed = |c: char| c.is_control() || c == '\u{202e}';
+        assert!(!text.trim_end_matches('\n').contains(obeyed), "{text:?}");
+        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(json["stdout"], HOSTILE_BYTES);
+    }
+}
+
 /// The name of a program is the caller's own text.
 #[test]
 fn own_messages_are_harmless() {

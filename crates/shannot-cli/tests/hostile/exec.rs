@@ -82,6 +82,36 @@ fn only_listed_programs_are_executed(column: Column) {
     assert_eq!((outside.fact("exec-1"), outside.fact("exec-2")), ("ran", "ran"));
 }
 
+/// A loader is a program that runs any file it can read: in the same box, and that is all.
+fn a_loader_stays_in_the_box(column: Column) {
+    if !Path::new(LOADER).exists() {
+        println!("this host has no {LOADER}");
+        return;
+    }
+    let fixture = Fixture::new(column, "loader");
+    let file = fixture.file(column, "file", "content");
+    let mut listed = Profile::host_view();
+    listed.command.push_str(&format!("spawns = [{LOADER:?}]\n"));
+    for profile in [Profile::default(), listed] {
+        let run = |words: &[&str]| {
+            let words = [&[LOADER], words, &[word(&file)]].concat();
+            let out = shannot(column, &profile, &["--json"], &words).output();
+            Ran::read(&out.expect("shannot starts")).json
+        };
+        assert_eq!(run(&["/usr/bin/cat"])["stdout"], "content", "it loads programs");
+        let before = seen(&file);
+        assert_eq!(run(&["/usr/bin/truncate", "--size", "0"])["exit_code"], 1);
+        assert_eq!(seen(&file), before);
+        // Nor does the loaded program start one.
+        let json = run(&["/usr/bin/env", "/usr/bin/cat"]);
+        assert_eq!((&json["exit_code"], &json["stdout"]), (&126.into(), &"".into()), "{json:#}");
+    }
+    let mut control = as_runner(column, LOADER);
+    control.args(["/usr/bin/truncate", "--size", "0", word(&file)]);
+    assert!(control.status().expect("the loader").success());
+    assert_eq!(fs::read(&file).expect("the file"), b"", "outside, it is changed");
+}
+
 fn set_uid_programs_gain_nothing(column: Column) {
     if !is_root() {
         println!("a set-uid program takes root to make");
@@ -117,5 +147,6 @@ in_every_column! {
     exec_is_once => nothing_is_executed_again;
     scratch_is_no_place_for_programs => scratch_holds_no_programs;
     exec_is_listed => only_listed_programs_are_executed;
+    loaders_gain_nothing => a_loader_stays_in_the_box;
     set_uid_gains_nothing => set_uid_programs_gain_nothing;
 }

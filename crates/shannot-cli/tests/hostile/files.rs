@@ -101,6 +101,54 @@ fn locks_do_not_hold_up_the_host(column: Column) {
     held.finish();
 }
 
+fn leases_do_not_hold_up_the_host(column: Column) {
+    let fixture = Fixture::new(column, "lease");
+    let file = fixture.file(column, "leased", "content");
+    // Who must not wait is told so at once.
+    let free = || {
+        let flags = rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::NONBLOCK;
+        rustix::fs::open(&file, flags, rustix::fs::Mode::empty()).is_ok()
+    };
+    let words = [word(&probe()).to_owned(), "hold-lease".into(), word(&file).to_owned()];
+    let mut held = Held::start(&mut shannot(column, &Profile::default(), &[], &words));
+    assert!(free(), "the host waits for a lease of the box");
+    let report = held.finish();
+    report.assert_blocked();
+    let mut control = as_runner(column, probe());
+    let mut held = Held::start(control.env("PROBE_CONTROL", "1").args(&words[1..]));
+    assert!(!free(), "outside, the lease is really taken");
+    assert_control(&report, &held.finish(), &[]);
+}
+
+/// The kernel itself signals the owner of a descriptor, on behalf of who named the owner.
+fn news_of_a_file_signal_nobody(column: Column) {
+    let fixture = Fixture::new(column, "owner");
+    let fifo = fixture.path("fifo");
+    let made = Command::new("mkfifo").args(["-m", "666"]).arg(&fifo).status();
+    assert!(made.expect("mkfifo").success());
+    fs::set_permissions(&fifo, std::os::unix::fs::PermissionsExt::from_mode(0o666)).expect("chmod");
+    let mut writer = fs::File::options().read(true).write(true).open(&fifo).expect("the fifo");
+    let mut attack = |victim: &Victim, command: &dyn Fn(&[&str]) -> Command| {
+        let (probe, pid) = (probe(), victim.pid());
+        let mut held =
+            Held::start(&mut command(&[word(&probe), "signal-owner", &pid, word(&fifo)]));
+        std::io::Write::write_all(&mut writer, b"news").expect("write");
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        held.finish()
+    };
+    let mut victim = Victim::sleeping(column);
+    let report = attack(&victim, &|words| shannot(column, &Profile::host_view(), &[], words));
+    report.assert_blocked();
+    victim.assert_unharmed();
+    let control = attack(&victim, &|words| {
+        let mut command = as_runner(column, words[0]);
+        command.env("PROBE_CONTROL", "1").args(&words[1..]);
+        command
+    });
+    assert_control(&report, &control, &[]);
+    assert!(victim.0.try_wait().expect("wait").is_some(), "outside, the signal comes");
+}
+
 fn no_watch_is_set(column: Column) {
     let fixture = Fixture::new(column, "watch");
     let ran = refused(column, &Profile::default(), &["notify", word(&fixture.dir)]);
@@ -148,6 +196,8 @@ in_every_column! {
     nothing_is_changed => nothing_is_changed_by_path;
     submounts_are_read_only_too => nothing_is_changed_on_a_submount;
     locks_are_not_taken => locks_do_not_hold_up_the_host;
+    leases_are_not_taken => leases_do_not_hold_up_the_host;
+    files_signal_nobody => news_of_a_file_signal_nobody;
     watches_are_refused => no_watch_is_set;
     fifos_take_nothing => nothing_is_written_to_a_fifo;
     closed_fifos_keep_their_content => a_fifo_that_is_closed_to_others_stays_closed;

@@ -48,6 +48,11 @@ impl Column {
         self.landlock.is_some()
     }
 
+    /// How abort(3) ends a program: by an invalid instruction where it may not signal itself.
+    pub(crate) const fn abort_signal(self) -> i32 {
+        if self.is_without_scopes() { 11 } else { 6 }
+    }
+
     /// Whether root starts the box.
     pub(crate) const fn by_root(self) -> bool {
         self.by_root

@@ -19,7 +19,9 @@ fn hidden_directories_are_closed(column: Column) {
     let secret = fixture.sub(column, "secret");
     fixture.file(column, "secret/key", "content");
     let words = ["hidden-directory", word(&secret), "key"];
-    for view in [Profile::default(), Profile::host_view()] {
+    // In T1 this gives the capability that walks past all modes, but not past what covers a path.
+    let reads_all = Profile { top: "root_reads = true\n".to_owned(), ..Profile::default() };
+    for view in [Profile::default(), Profile::host_view(), reads_all] {
         let profile = Profile { paths: hiding(&[&secret]).paths, ..view };
         let ran = refused(column, &profile, &words);
         let control = outside(column, &words);
@@ -143,6 +145,49 @@ fn bind_mounts_of_what_is_hidden_are_hidden(column: Column) {
     ran.report.assert_blocked();
 }
 
+/// Another hard link of a hidden file is another name of the same file. In tier L a right is the
+/// file's and not the name's: one for a name beside it would open the hidden one.
+fn hard_links_open_no_hidden_path(column: Column) {
+    let fixture = Fixture::new(column, "hide-link");
+    fixture.sub(column, "far");
+    let secret = fixture.file(column, "secret", "content");
+    let (near, far) = (fixture.path("near"), fixture.path("far/link"));
+    for link in [&near, &far] {
+        fs::hard_link(&secret, link).expect("a hard link");
+    }
+    let read = |path: &Path| inside(column, &hiding(&[&secret]), &["read-each", word(path)]).report;
+    read(&secret).assert_blocked();
+    read(&far).assert_known_gap("hidden file's other hard link");
+    if column.tier == Tier::L {
+        read(&near).assert_blocked();
+    }
+    if column.tier == Tier::T1 {
+        // There the kernel's own permissions hold.
+        let closed = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        fs::set_permissions(&secret, closed).expect("chmod");
+        read(&far).assert_blocked();
+    }
+    let words = ["read-each", word(&secret), word(&near), word(&far)];
+    assert_eq!(outside(column, &words).escaped.len(), 3);
+}
+
+/// A handle opens a file of a file system by number: past every path, mount and cover. It can be
+/// guessed, so it is made outside and told.
+fn handles_of_hidden_files_open_nothing(column: Column) {
+    let fixture = Fixture::new(column, "hide-handle");
+    let secret = fixture.sub(column, "secret");
+    let file = fixture.file(column, "secret/key", "content");
+    let told = outside(column, &["tell-handle", word(&file)]);
+    let words = ["by-handle", word(&fixture.dir), told.fact("handle")];
+    let reads_all = Profile { top: "root_reads = true\n".to_owned(), ..hiding(&[&secret]) };
+    for profile in [hiding(&[&secret]), reads_all] {
+        let ran = refused(column, &profile, &words);
+        if let Some(control) = outside_as_root(&words) {
+            assert_control(&ran.report, &control, &[]);
+        }
+    }
+}
+
 /// A program is looked for from outside the box, where what is hidden is seen.
 fn errors_tell_nothing_of_what_is_hidden(column: Column) {
     let fixture = Fixture::new(column, "hide-oracle");
@@ -203,6 +248,8 @@ in_every_column! {
     globs_and_missing_paths_hold => missing_and_globbed_paths;
     replaced_files_are_hidden => replaced_files_stay_hidden;
     bind_mounts_are_hidden => bind_mounts_of_what_is_hidden_are_hidden;
+    hard_links_are_no_way_in => hard_links_open_no_hidden_path;
+    handles_are_no_way_in => handles_of_hidden_files_open_nothing;
     errors_are_no_oracle => errors_tell_nothing_of_what_is_hidden;
     homes_behind_links_are_hidden => linked_homes_are_hidden;
 }

@@ -37,6 +37,16 @@ impl Victim {
         let state = status.lines().find(|l| l.starts_with("State:")).expect("a state");
         assert!(state.contains("sleeping") || state.contains("running"), "{state}");
         assert!(status.contains("TracerPid:\t0"), "{status}");
+        let allowed = |status: &str| {
+            let line = status.lines().find(|l| l.starts_with("Cpus_allowed_list:"));
+            line.expect("processors").to_owned()
+        };
+        let own = fs::read_to_string("/proc/self/status").expect("status");
+        assert_eq!(allowed(&status), allowed(&own));
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0.id())).expect("stat");
+        // Counted after the name: niceness is field 19, the policy 41; proc_pid_stat(5).
+        let fields: Vec<_> = stat.rsplit(')').next().expect("fields").split_whitespace().collect();
+        assert_eq!((fields[16], fields[38]), ("0", "0"), "niceness and policy: {stat}");
         let read = |name| fs::read_to_string(format!("/proc/{}/{name}", self.0.id()));
         let own = fs::read_to_string("/proc/self/oom_score_adj").expect("oom_score_adj");
         assert_eq!(read("oom_score_adj").expect("oom_score_adj"), own);
@@ -71,6 +81,11 @@ impl Held {
             assert_ne!(read, 0, "it ended before it was ready: {text}");
         }
         Self { child, stdout: Some(stdout), text }
+    }
+
+    /// What it has said so far.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
     }
 
     /// Lets it go on to its end.

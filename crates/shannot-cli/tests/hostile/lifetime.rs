@@ -1,6 +1,7 @@
 //! Nothing outlives the call: no process, no cgroup, no mount.
 
 use std::fs;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use crate::harness::*;
@@ -123,8 +124,51 @@ fn programs_with_capabilities_die_with_the_supervisor(column: Column) {
     }
 }
 
+/// Nobody reads what a command writes, and whoever waits for that must not be who holds the limits.
+fn unread_output_holds_up_no_limit(column: Column) {
+    let marker = marker(column, "unread");
+    let program = probe();
+    let commands = || {
+        let of_probe = |l: &String| l.split(' ').nth(1) == Some(word(&program));
+        let of_command = |l: &String| of_probe(l) && !l.contains(" force ");
+        alive(&marker).into_iter().filter(of_command).count()
+    };
+    let (socket, _unread) = std::os::unix::net::UnixStream::pair().expect("a pair");
+    let (_terminal, [shown, raw]) = stopped_terminal();
+    let profile = Profile::default().limit("wall = \"1s\"");
+    for (flags, out) in [(&[][..], socket.into()), (&[], shown), (&["--raw"], raw)] {
+        let words = [word(&program), "flood", &marker];
+        let mut command = shannot(column, &profile, flags, &words);
+        command.stdout(out).stderr(std::process::Stdio::null());
+        let mut supervisor = command.spawn().expect("shannot starts");
+        assert!(eventually(5, || commands() == 1), "it runs");
+        let ended = eventually(5, || commands() == 0);
+        // It may well wait for a reader of what is left.
+        supervisor.kill().expect("SIGKILL");
+        supervisor.wait().expect("its end");
+        assert!(ended, "the command outlives its limit");
+    }
+}
+
+/// Two descriptors of a terminal that takes no more, and its other side.
+fn stopped_terminal() -> (OwnedFd, [OwnedFd; 2]) {
+    use rustix::pty::OpenptFlags;
+    let master = rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
+    rustix::pty::grantpt(&master).expect("grantpt");
+    rustix::pty::unlockpt(&master).expect("unlockpt");
+    let name = rustix::pty::ptsname(&master, Vec::new()).expect("ptsname");
+    let name = Path::new(name.to_str().expect("a plain name"));
+    if is_root() {
+        let open = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+        fs::set_permissions(name, open).expect("chmod");
+    }
+    let open = || fs::File::options().read(true).write(true).open(name).expect("the terminal");
+    (master, [open().into(), open().into()])
+}
+
 in_every_column! {
     daemons_are_ended => daemons_end_with_the_run;
     a_killed_supervisor_leaves_nothing => commands_die_with_the_supervisor;
+    limits_hold_while_nobody_reads => unread_output_holds_up_no_limit;
     file_capabilities_change_nothing => programs_with_capabilities_die_with_the_supervisor;
 }

@@ -1,6 +1,7 @@
 //! A box ends at its limits, says which, and the host goes on.
 
 use std::fs;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use shannot::policy::profile::Tier;
@@ -69,6 +70,26 @@ fn wall_clock_time_is_bounded(column: Column) {
     }
 }
 
+/// A caller says one byte and stays: whoever then waits for more must not be who holds the limits.
+fn open_input_holds_up_no_limit(column: Column) {
+    let begun = Instant::now();
+    let probe = probe();
+    let profile = Profile::default().limit("wall = \"1s\"");
+    let mut command = shannot(column, &profile, &["--json"], &[word(&probe), "sleep-long"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().expect("shannot starts");
+    let mut input = child.stdin.take().expect("a pipe");
+    std::io::Write::write_all(&mut input, b"x").expect("write");
+    let ended = crate::host::eventually(6, || {
+        // Its own result is not taken away by a look.
+        fs::read_to_string(format!("/proc/{}/stat", child.id())).is_ok_and(|s| s.contains(") Z "))
+    });
+    drop(input);
+    let ran = Ran::read(&child.wait_with_output().expect("its end"));
+    assert!(ended, "it ended with its input, after {:?}", begun.elapsed());
+    assert_eq!(ran.limits_hit(), ["wall"], "{:#}", ran.json);
+}
+
 fn open_files_are_bounded(column: Column) {
     let ran = inside(column, &Profile::default().limit("open_files = 100"), &["open-many"]);
     assert_eq!(ran.report.fact("made"), "97");
@@ -85,9 +106,7 @@ fn output_is_bounded(column: Column) {
 
 fn crashes_leave_nothing(column: Column) {
     let fixture = Fixture::new(column, "crash");
-    // abort(3) executes an invalid instruction where it may not signal itself.
-    let aborted = if column.is_without_scopes() { 11 } else { 6 };
-    for (case, signal) in [("crash", aborted), ("recurse", 11)] {
+    for (case, signal) in [("crash", column.abort_signal()), ("recurse", 11)] {
         let ran = inside(column, &Profile::default(), &[case]);
         assert_eq!(ran.json["signal"], signal, "{:#}", ran.json);
     }
@@ -137,6 +156,7 @@ in_every_column! {
     memory_of_children_counts => memory_of_all_processes_is_counted;
     cpu_time_has_a_limit => cpu_time_is_bounded;
     wall_clock_time_has_a_limit => wall_clock_time_is_bounded;
+    limits_hold_while_input_is_open => open_input_holds_up_no_limit;
     open_files_have_a_limit => open_files_are_bounded;
     output_has_a_limit => output_is_bounded;
     crashes_leave_no_core => crashes_leave_nothing;

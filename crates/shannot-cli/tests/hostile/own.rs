@@ -100,6 +100,7 @@ fn no_terminal_is_reachable(column: Column) {
         std::fs::set_permissions(&name, open).expect("chmod");
     }
     let probe = probe();
+    let mut reports = Vec::new();
     for profile in [Profile::default(), Profile::host_view()] {
         let command = shannot(column, &profile, &["--json"], &[word(&probe), "terminal", &name]);
         // A session whose controlling terminal this is, as the caller's would be.
@@ -114,6 +115,25 @@ fn no_terminal_is_reachable(column: Column) {
         ran.report.assert_blocked();
         let waiting = rustix::io::ioctl_fionread(&master).expect("FIONREAD");
         assert_eq!(waiting, 0, "the terminal got bytes");
+        reports.push(ran.report);
+    }
+    // Outside, a program of that session types into its terminal, which shows it.
+    let mut control = std::process::Command::new("setsid");
+    control.args(["--ctty", word(&probe), "terminal", &name]).env("PROBE_CONTROL", "1");
+    let open = || std::fs::File::options().read(true).write(true).open(&name).expect("it opens");
+    let out = control.stdin(open()).output().expect("setsid starts");
+    let control = Report::read(&String::from_utf8_lossy(&out.stdout));
+    for call in ["isatty", "TIOCSETD", "/dev/tty", "open the terminal for writing"] {
+        assert!(control.escaped.iter().any(|e| e == call), "outside, {call} works: {control:?}");
+    }
+    let typing = std::fs::read_to_string("/proc/sys/dev/tty/legacy_tiocsti");
+    if typing.is_ok_and(|setting| setting.trim() == "1") {
+        for call in ["TIOCSTI on 0", "TIOCSTI with high bits", "TIOCSTI with other high bits"] {
+            assert!(control.escaped.iter().any(|e| e == call), "outside, {call} works");
+            assert!(reports.iter().all(|inside| inside.blocked.contains_key(call)));
+        }
+        let typed = || rustix::io::ioctl_fionread(&master).expect("FIONREAD") != 0;
+        assert!(eventually(2, typed), "outside, the terminal gets bytes");
     }
 }
 

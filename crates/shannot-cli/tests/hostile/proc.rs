@@ -23,6 +23,9 @@ fn kernel_settings_cannot_be_written(column: Column) {
         let except = ["open for writing /", "open for writing 1"];
         assert_control(&ran.report, &control, &except);
         victim.assert_unharmed();
+        if let Some(control) = outside_as_root(&["proc-write", "self", &pid, &pid]) {
+            assert_control(&ran.report, &control, &["open for writing 1"]);
+        }
     }
 }
 

@@ -57,13 +57,25 @@ fn signals_to_everything_stay_in_the_box(column: Column) {
 }
 
 fn tracing_is_refused(column: Column) {
+    let mut standing = Held::start(as_runner(column, probe()).arg("stand"));
+    let pid = standing.child.id().to_string();
+    refused(column, &Profile::host_view(), &["trace", &pid]);
+    assert_eq!(standing.finish().fact("page"), "untouched");
     for profile in both_views() {
         let report = against_processes(column, &profile, &["trace"]);
-        let victims = [Victim::sleeping(column), Victim::sleeping(column)];
-        let pids = victims.each_ref().map(Victim::pid);
+        let mut victims = [(); 2].map(|()| Held::start(as_runner(column, probe()).arg("stand")));
+        let pids = victims.each_ref().map(|v| v.child.id().to_string());
         let control = outside(column, &["trace", &pids[0], &pids[1]]);
-        let yama = ["ptrace", "pidfd_getfd", "kcmp"];
-        assert_control(&report, &control, if yama_restricts() { &yama } else { &[] });
+        let yama = ["ptrace", "pidfd_getfd", "kcmp", "process_", "move_pages", "migrate_pages"];
+        let mut except = if yama_restricts() { yama.to_vec() } else { Vec::new() };
+        if !is_root() || !column.by_root() {
+            // Not of another process without CAP_SYS_NICE, wherever.
+            except.push("process_madvise");
+        }
+        assert_control(&report, &control, &except);
+        if !yama_restricts() {
+            assert!(victims[0].finish().fact("page").starts_with("touched"), "outside, it writes");
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 //! What no profile shows unless it says so with `paths.show`: password hashes, private keys,
-//! credentials of clouds and registries, shell histories.
+//! credentials of clouds and registries, shell histories, and what reading takes away.
 
 /// Patterns hidden in every profile. `~` is the home of the user who runs; homes of others are
 /// hidden whole unless `paths.hide_other_homes = false`.
@@ -47,6 +47,9 @@ pub const HIDDEN_BY_DEFAULT: &[&str] = &[
     "/var/lib/cloud/instances/*/vendor-data.txt",
     "/var/lib/sss/secrets",
     "/var/run/secrets",
+    // The kernel's traces: root's alone, and a read takes lines away from who else reads them.
+    "/sys/kernel/debug",
+    "/sys/kernel/tracing",
     // The user's own keys, credentials and histories.
     "~/.ssh",
     "~/.gnupg",

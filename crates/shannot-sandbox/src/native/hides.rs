@@ -11,7 +11,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component as PathComponent, Path, PathBuf};
 
-use rustix::fs::{Dir, DirEntry, FileType, OFlags, ResolveFlags};
+use rustix::fs::{CWD, Dir, DirEntry, FileType, Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::Errno;
 use shannot_policy::plan::Hide;
 use shannot_policy::profile::{Anchor, Component, PathPattern};
@@ -31,6 +31,15 @@ pub(super) struct Hidden {
     pub(super) seen: bool,
 }
 
+impl Hidden {
+    /// Whether it is a mount that must not be looked at: that would mount something, or wait for
+    /// somebody else's server.
+    pub(super) fn is_distant(&self, mounts: &[MountEntry]) -> bool {
+        let is_it = |m: &MountEntry| m.mount_point == self.path && distant(&m.fstype).is_some();
+        !self.seen && mounts.iter().any(is_it)
+    }
+}
+
 /// Whose box it is, and what it would show.
 struct View<'a> {
     uid: u32,
@@ -38,19 +47,32 @@ struct View<'a> {
     /// `/etc/passwd`.
     passwd: Vec<u8>,
     scene: &'a Scene,
+    /// Mounts that are hidden as a whole and not looked into: that would mount something, or wait
+    /// for somebody else's server, perhaps for ever.
+    distant: Vec<&'a Path>,
+}
+
+impl View<'_> {
+    fn is_distant(&self, path: &Path) -> bool {
+        self.distant.iter().any(|mount| is_at_or_below(path, mount))
+    }
 }
 
 /// Finds what is hidden from a user; what lies below another hidden directory is left out.
 pub(super) fn find(hides: &[Hide], uid: u32, scene: &Scene) -> Result<Vec<Hidden>, Error> {
     let passwd = std::fs::read("/etc/passwd").unwrap_or_default();
     let home = accounts::homes(&passwd).find(|(own, _)| *own == uid).map(|(_, home)| home);
-    let home = home.map(|home| match real(&home, scene) {
-        Ok(Some(real)) => real.path,
-        Ok(None) | Err(_) => home,
-    });
-    let view = &View { uid, home, passwd, scene };
     let mount_table = &*scene.mounts;
     let mut found = BTreeSet::new();
+    mounts(mount_table, hides, &mut found);
+    let distant = mount_table.iter().map(|m| &*m.mount_point);
+    let distant = distant.filter(|point| found.iter().any(|h| h.path == *point)).collect();
+    let mut view = View { uid, home, passwd, scene, distant };
+    if let Some(home) = view.home.take() {
+        let real = if view.is_distant(&home) { Ok(None) } else { real(&home, scene) };
+        view.home = Some(real.ok().flatten().map_or(home, |real| real.path));
+    }
+    let view = &view;
     let homes_hidden = hides.contains(&Hide::OtherHomes);
     for hide in hides {
         match hide {
@@ -62,8 +84,7 @@ pub(super) fn find(hides: &[Hide], uid: u32, scene: &Scene) -> Result<Vec<Hidden
                 expand(pattern, view, &mut found)?;
             }
             Hide::OtherHomes => other_homes(view, &mut found),
-            Hide::Automounts => mounts(mount_table, is_automount, &mut found),
-            Hide::NetworkFilesystems => mounts(mount_table, is_network, &mut found),
+            Hide::Automounts | Hide::NetworkFilesystems => {}
         }
     }
     let aliases: Vec<Hidden> = found.iter().flat_map(|h| aliases(h, mount_table)).collect();
@@ -85,6 +106,19 @@ fn is_at_or_below(path: &Path, dir: &Path) -> bool {
     let (path, dir) = (path.as_os_str().as_bytes(), dir.as_os_str().as_bytes());
     path.strip_prefix(dir.strip_suffix(b"/").unwrap_or(dir))
         .is_some_and(|below| below.is_empty() || below.starts_with(b"/"))
+}
+
+/// Whether a path lies, by its name alone, at or below something hidden.
+pub(super) fn covers(hidden: &[Hidden], path: &Path) -> bool {
+    hidden.iter().any(|h| is_at_or_below(path, &h.path))
+}
+
+/// Whether a path leads through a link of `/proc`, which can name any place of the tree and whose
+/// name tells nothing of where that is.
+pub(super) fn is_by_magic_link(path: &Path) -> bool {
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let opened = openat2(CWD, path, flags, Mode::empty(), ResolveFlags::NO_MAGICLINKS);
+    matches!(opened, Err(Errno::LOOP))
 }
 
 /// Other places at which the mounts of this host show what is hidden: a file system, or a part of
@@ -112,12 +146,12 @@ fn aliases(hidden: &Hidden, mounts: &[MountEntry]) -> Vec<Hidden> {
 }
 
 /// Every home but that of the user who runs; for root, which owns the box's supervisor but not
-/// the box, every home. Nothing on an automount is looked at: that would mount it.
+/// the box, every home.
 fn other_homes(view: &View<'_>, found: &mut BTreeSet<Hidden>) {
     let own = view.home.as_deref().filter(|_| view.uid != 0);
     let mut homes: BTreeSet<PathBuf> = [PathBuf::from("/root")].into();
     let top = Path::new("/home");
-    for entry in entries(top, view.scene).into_iter().flatten() {
+    for entry in entries(top, view).into_iter().flatten() {
         if entry.file_type() == FileType::Directory {
             homes.insert(top.join(OsStr::from_bytes(entry.file_name().to_bytes())));
         }
@@ -125,7 +159,7 @@ fn other_homes(view: &View<'_>, found: &mut BTreeSet<Hidden>) {
     let people = accounts::homes(&view.passwd)
         .filter(|(uid, home)| (1000..65534).contains(uid) && home.components().count() > 2);
     homes.extend(people.map(|(_, home)| home));
-    for home in homes.into_iter().filter_map(|path| real_home(path, view.scene)) {
+    for home in homes.into_iter().filter_map(|path| real_home(path, view)) {
         // A home above our own cannot be hidden without hiding ours.
         if own.is_none_or(|own| !own.starts_with(&home.path)) {
             found.insert(home);
@@ -135,29 +169,33 @@ fn other_homes(view: &View<'_>, found: &mut BTreeSet<Hidden>) {
 
 /// Where a home really is, if links lead there: what is covered must be what they lead to. One that
 /// leads to `/` is nobody's.
-fn real_home(path: PathBuf, scene: &Scene) -> Option<Hidden> {
+fn real_home(path: PathBuf, view: &View<'_>) -> Option<Hidden> {
     let unseen = |path| Hidden { path, kind: MaskKind::Dir, seen: false };
-    let mut automounts = scene.mounts.iter().filter(|m| is_automount(&m.fstype));
-    if automounts.any(|m| is_at_or_below(&path, &m.mount_point)) {
+    if view.is_distant(&path) {
         return Some(unseen(path));
     }
-    match real(&path, scene) {
+    match real(&path, view.scene) {
         Ok(home) => home.filter(|home| home.path != Path::new("/")),
         Err(_) => Some(unseen(path)),
     }
 }
 
-fn mounts(all: &[MountEntry], wanted: fn(&str) -> bool, found: &mut BTreeSet<Hidden>) {
-    for mount in all {
-        if wanted(&mount.fstype) && mount.mount_point != Path::new("/") {
-            // Not looked at: a look may hang or trigger the mount. A wrong guess is corrected
-            // when it is covered.
-            found.insert(Hidden {
-                path: mount.mount_point.clone(),
-                kind: MaskKind::Dir,
-                seen: false,
-            });
-        }
+fn mounts(all: &[MountEntry], hides: &[Hide], found: &mut BTreeSet<Hidden>) {
+    let wanted = |m: &MountEntry| distant(&m.fstype).is_some_and(|hide| hides.contains(&hide));
+    for mount in all.iter().filter(|m| wanted(m) && m.mount_point != Path::new("/")) {
+        // Not looked at: a look may hang or trigger the mount. A wrong guess is corrected when it
+        // is covered.
+        let path = mount.mount_point.clone();
+        found.insert(Hidden { path, kind: MaskKind::Dir, seen: false });
+    }
+}
+
+/// By what mounts of a type are hidden as a whole.
+fn distant(fstype: &str) -> Option<Hide> {
+    match fstype {
+        _ if is_automount(fstype) => Some(Hide::Automounts),
+        _ if is_network(fstype) => Some(Hide::NetworkFilesystems),
+        _ => None,
     }
 }
 
@@ -191,9 +229,12 @@ fn expand(
     let paths = match pattern.plain() {
         Some("") => vec![start],
         Some(below) => vec![start.join(below)],
-        None => matching(start, &pattern.components(), view.scene).map_err(failed)?,
+        None => matching(start, &pattern.components(), view).map_err(failed)?,
     };
     for path in paths {
+        if view.is_distant(&path) {
+            continue;
+        }
         match real(&path, view.scene) {
             Ok(Some(hidden)) if hidden.path == Path::new("/") => {
                 return Err(failed(io::Error::other("it leads to `/`")));
@@ -210,7 +251,7 @@ fn expand(
 }
 
 /// The paths below `start` that the components match.
-fn matching(start: PathBuf, components: &[Component], scene: &Scene) -> io::Result<Vec<PathBuf>> {
+fn matching(start: PathBuf, components: &[Component], view: &View<'_>) -> io::Result<Vec<PathBuf>> {
     let mut paths = vec![start];
     for component in components {
         match component {
@@ -218,7 +259,7 @@ fn matching(start: PathBuf, components: &[Component], scene: &Scene) -> io::Resu
             Component::Glob(_) => {
                 let mut next = Vec::new();
                 for dir in &paths {
-                    let entries = match entries(dir, scene) {
+                    let entries = match entries(dir, view) {
                         Ok(entries) => entries,
                         Err(e) if out_of_reach(&e) => continue,
                         Err(e) => return Err(e),
@@ -234,10 +275,13 @@ fn matching(start: PathBuf, components: &[Component], scene: &Scene) -> io::Resu
     Ok(paths)
 }
 
-/// The entries of a directory but `.` and `..`.
-fn entries(path: &Path, scene: &Scene) -> io::Result<Vec<DirEntry>> {
+/// The entries of a directory but `.` and `..`; of a distant one none.
+fn entries(path: &Path, view: &View<'_>) -> io::Result<Vec<DirEntry>> {
+    if view.is_distant(path) {
+        return Ok(Vec::new());
+    }
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NONBLOCK;
-    let dir = Dir::new(scene.at(path, flags, ResolveFlags::empty())?)?;
+    let dir = Dir::new(view.scene.at(path, flags, ResolveFlags::empty())?)?;
     let itself = |entry: &DirEntry| matches!(entry.file_name().to_bytes(), b"." | b"..");
     Ok(dir.filter(|e| !e.as_ref().is_ok_and(itself)).collect::<rustix::io::Result<_>>()?)
 }

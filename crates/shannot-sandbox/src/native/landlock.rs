@@ -2,9 +2,10 @@
 //! `landlock(7)`.
 
 use std::collections::BTreeSet;
-use std::fs::FileType;
+use std::fs::{DirEntry, FileType, Metadata};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirEntryExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
@@ -116,15 +117,45 @@ pub(super) fn open_path(path: &Path) -> Option<OwnedFd> {
     rustix::fs::open(path, flags, Mode::empty()).ok()
 }
 
-/// Rules that allow reading below `tree` but not at or below any of `hidden`.
+/// What is to be read by no path: places, and the files there that have another name, by device and
+/// number. A rule for one name of a file is one for all.
+#[derive(Debug, Default)]
+pub(super) struct Closed {
+    paths: BTreeSet<PathBuf>,
+    linked: BTreeSet<(u64, u64)>,
+}
+
+impl Closed {
+    /// Adds a place that can be looked at.
+    pub(super) fn add(&mut self, path: &Path) {
+        let linked = |m: &Metadata| m.is_file() && m.nlink() > 1;
+        if let Some(found) = path.symlink_metadata().ok().filter(linked) {
+            self.linked.insert((found.dev(), found.ino()));
+        }
+        self.add_unseen(path);
+    }
+
+    /// Adds a place.
+    pub(super) fn add_unseen(&mut self, path: &Path) {
+        self.paths.insert(path.to_owned());
+    }
+
+    fn is_linked(&self, entry: &DirEntry) -> bool {
+        // The number alone is known without another look.
+        self.linked.iter().any(|(_, number)| *number == entry.ino())
+            && entry.metadata().is_ok_and(|m| self.linked.contains(&(m.dev(), m.ino())))
+    }
+}
+
+/// Rules that allow reading below `tree` but nothing that is closed.
 ///
-/// A directory that has something hidden below it gets no rule of its own, only its other
+/// A directory that has something closed below it gets no rule of its own, only its other
 /// entries do: a right given to a directory cannot be taken from its children again.
-pub(super) fn gaps(tree: &Path, hidden: &BTreeSet<PathBuf>, rules: &mut Vec<Rule>) {
-    if hidden.iter().any(|h| tree.starts_with(h)) || rules.len() >= MOST_RULES {
+pub(super) fn gaps(tree: &Path, closed: &Closed, rules: &mut Vec<Rule>) {
+    if closed.paths.iter().any(|h| tree.starts_with(h)) || rules.len() >= MOST_RULES {
         return;
     }
-    if !hidden.iter().any(|h| h.starts_with(tree)) {
+    if !closed.paths.iter().any(|h| h.starts_with(tree)) {
         if let Some(beneath) = open_path(tree) {
             rules.push(Rule { beneath, access: READ_FILE });
         }
@@ -133,8 +164,9 @@ pub(super) fn gaps(tree: &Path, hidden: &BTreeSet<PathBuf>, rules: &mut Vec<Rule
     let Ok(entries) = std::fs::read_dir(tree) else { return };
     for entry in entries.flatten() {
         // A link is followed to a place that has, or has not, a rule of its own.
-        if !entry.file_type().as_ref().is_ok_and(FileType::is_symlink) {
-            gaps(&entry.path(), hidden, rules);
+        if !entry.file_type().as_ref().is_ok_and(FileType::is_symlink) && !closed.is_linked(&entry)
+        {
+            gaps(&entry.path(), closed, rules);
         }
     }
 }

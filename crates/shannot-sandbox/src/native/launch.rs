@@ -16,7 +16,7 @@ use shannot_policy::plan::Mount;
 use super::child::{KILL_TIME, readable};
 use super::error::Error;
 use super::handover;
-use super::hides::{self, Hidden};
+use super::hides::Hidden;
 use super::reports::Reports;
 use super::run::{above_stdio, blocked, pipe};
 use super::spec::{MaskKind, RunSpec};
@@ -175,10 +175,7 @@ impl Launcher {
 /// What bwrap, which guesses nothing, is to put over a hidden path. `None` for one that is not
 /// there, or that this user cannot walk to.
 pub(super) fn cover(hidden: &Hidden, mounts: &[MountEntry]) -> Option<Cover> {
-    let distant = |m: &MountEntry| hides::is_automount(&m.fstype) || hides::is_network(&m.fstype);
-    // To look at one of these would mount something, or wait for somebody else's server.
-    let is_distant = mounts.iter().any(|m| m.mount_point == hidden.path && distant(m));
-    if hidden.seen || is_distant {
+    if hidden.seen || hidden.is_distant(mounts) {
         return Some(match hidden.kind {
             MaskKind::Dir => Cover::Directory,
             MaskKind::File => Cover::File,

@@ -1,6 +1,5 @@
 //! The parent side: everything that may fail, allocate or look at the host, before any clone.
 
-use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
@@ -18,7 +17,7 @@ use super::cgroup::Groups;
 use super::counted::Counted;
 use super::error::Error;
 use super::hides::{self, Hidden};
-use super::landlock::{self, Rule};
+use super::landlock::{self, Closed, Rule};
 use super::launch::Launcher;
 use super::program::{self, Resolved};
 use super::report;
@@ -32,6 +31,7 @@ use crate::bwrap::alone::{self, BwrapCall};
 use crate::bwrap::program::Bwrap;
 use crate::enforcement::{Enforcement, Engine, Layer, Status};
 use crate::host::Host;
+use crate::mounts::MountEntry;
 
 const CAP_DAC_READ_SEARCH: u64 = 1 << 2;
 const CAP_SETGID: u64 = 1 << 6;
@@ -127,7 +127,8 @@ pub(super) fn fit(
         .iter()
         .map(|stage| program::resolve(stage, search, &hidden))
         .collect::<Result<Vec<_>, _>>()?;
-    let (reads, rules) = read_rules(plan, &hidden);
+    let cwd = cwd(plan, &hidden, &scene.mounts)?;
+    let (reads, rules) = read_rules(plan, &hidden, &scene.mounts);
     let abi = plan.landlock.abi;
     let scratch: Vec<CString> = plan.landlock.write.iter().map(c_abs).collect();
     let rules = if scratch.is_empty() {
@@ -155,7 +156,7 @@ pub(super) fn fit(
             .then(|| landlock::domain(abi))
             .transpose()?,
         identity: identity(plan),
-        cwd: c_abs(&plan.cwd.path()),
+        cwd,
         cwd_or_root: matches!(plan.cwd, Cwd::InOrRoot(_)),
         rlimits: rlimits(plan, &counted),
         env: StringArray::new(
@@ -338,12 +339,31 @@ fn c_abs(path: &AbsPath) -> CString {
     CString::new(path.as_bytes()).unwrap_or_default()
 }
 
+/// Where the commands start. Without mounts of its own nothing covers a mount that never answers,
+/// and a child that enters one holds up its parent: it is given no path, which fails at once.
+fn cwd(plan: &Plan, hidden: &[Hidden], mounts: &[MountEntry]) -> Result<CString, Error> {
+    let path = plan.cwd.path();
+    let place = path_of(&path);
+    let below = |h: &Hidden| h.is_distant(mounts) && place.starts_with(&h.path);
+    if plan.outline.tier != Tier::L || !(hidden.iter().any(below) || hides::is_by_magic_link(place))
+    {
+        return Ok(c_abs(&path));
+    }
+    match plan.cwd {
+        Cwd::InOrRoot(_) => Ok(CString::default()),
+        Cwd::Root | Cwd::In(_) => {
+            let source = rustix::io::Errno::ACCESS.into();
+            Err(Error::Cwd { path: path.to_string(), source })
+        }
+    }
+}
+
 fn path_of(path: &AbsPath) -> &Path {
     Path::new(std::ffi::OsStr::from_bytes(path.as_bytes()))
 }
 
 /// The rights to read that Landlock handles, and the rules that give some back.
-fn read_rules(plan: &Plan, hidden: &[Hidden]) -> (u64, Vec<Rule>) {
+fn read_rules(plan: &Plan, hidden: &[Hidden], mounts: &[MountEntry]) -> (u64, Vec<Rule>) {
     let abi = plan.landlock.abi;
     let mut rules = Vec::new();
     let reads = match &plan.landlock.read {
@@ -360,13 +380,16 @@ fn read_rules(plan: &Plan, hidden: &[Hidden]) -> (u64, Vec<Rule>) {
             reads
         }
         Reads::Gaps(trees) => {
-            let mut closed: BTreeSet<PathBuf> = hidden
-                .iter()
-                .map(|h| h.path.clone())
-                .filter(|path| landlock::is_open_to_us(path))
-                .collect();
+            let mut closed = Closed::default();
+            for h in hidden {
+                if h.is_distant(mounts) {
+                    closed.add_unseen(&h.path);
+                } else if landlock::is_open_to_us(&h.path) {
+                    closed.add(&h.path);
+                }
+            }
             // Device nodes, but for the harmless ones below.
-            closed.insert(PathBuf::from("/dev"));
+            closed.add_unseen(Path::new("/dev"));
             for tree in trees {
                 if let Ok(path) = std::fs::canonicalize(path_of(tree)) {
                     landlock::gaps(&path, &closed, &mut rules);

@@ -13,7 +13,7 @@ use shannot_policy::Program;
 use shannot_policy::plan::Stage;
 
 use super::error::Error;
-use super::hides::Hidden;
+use super::hides::{self, Hidden};
 
 /// A program as the kernel will execute it.
 #[derive(Debug)]
@@ -43,6 +43,14 @@ const MOST_INTERPRETERS: usize = 4;
 /// apart.
 pub(super) fn resolve(stage: &Stage, search: &str, hidden: &[Hidden]) -> Result<Resolved, Error> {
     let shown = stage.program.to_string();
+    if let Program::Absolute(path) = &stage.program {
+        let path = Path::new(OsStr::from_bytes(path.as_bytes()));
+        // Not looked at, for it may lie on a mount that never answers; nor what is named by a link
+        // of /proc, which could lead there, and leads elsewhere in the box.
+        if hides::covers(hidden, path) || hides::is_by_magic_link(path) {
+            return Err(Error::NotFound { program: shown });
+        }
+    }
     let mut path = find(&stage.program, search).map_err(|error| match &stage.program {
         // What lies in a hidden directory has no answer of its own.
         Program::Absolute(path)

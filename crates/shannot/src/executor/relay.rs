@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::FileType;
 use rustix::io::Errno;
 use rustix::pipe::{SpliceFlags, fcntl_setpipe_size, splice};
 use tokio::io::Interest;
@@ -65,7 +66,8 @@ pub(super) async fn to_fd(pipe: Pipe, out: OwnedFd, count: Arc<AtomicU64>) -> io
     // times. What is no pipe, or belongs to somebody else, stays as it is.
     let _ = fcntl_setpipe_size(&out, CHUNK);
     let out = watch(out, Interest::WRITABLE).map_err(|(fd, _)| fd);
-    let mut spliceable = true;
+    // Into a socket of the caller's splice waits for room, whatever its flags say.
+    let mut spliceable = !is_socket(out_fd(&out));
     let mut buffer = Vec::new();
     loop {
         // Both before the attempt: what changes after it is not forgotten by `clear_ready`.
@@ -126,14 +128,29 @@ fn move_chunk(from: &OwnedFd, to: &OwnedFd) -> rustix::io::Result<usize> {
     splice(from, None, to, None, CHUNK, SpliceFlags::NONBLOCK | SpliceFlags::MOVE)
 }
 
+fn is_socket(fd: &OwnedFd) -> bool {
+    let is_one = |mode| FileType::from_raw_mode(mode) == FileType::Socket;
+    rustix::fs::fstat(fd).is_ok_and(|stat| is_one(stat.st_mode))
+}
+
 fn is_empty(pipe: &OwnedFd) -> bool {
     matches!(rustix::io::ioctl_fionread(pipe), Ok(0))
 }
 
 /// Whether a write would not have to wait, as far as can be told.
 fn has_room(fd: &OwnedFd) -> bool {
-    let mut fds = [PollFd::new(fd, PollFlags::OUT)];
+    is_ready(fd, PollFlags::OUT)
+}
+
+fn is_ready(fd: &OwnedFd, what: PollFlags) -> bool {
+    let mut fds = [PollFd::new(fd, what)];
     !matches!(poll(&mut fds, Some(&Timespec::default())), Ok(0))
+}
+
+/// What the runtime knows of a descriptor is as old as its last event. One of the caller's own may
+/// block, and whoever waits in it holds up the whole run, its limits included: so it is asked again.
+fn again(ready: bool) -> io::Result<()> {
+    if ready { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
 }
 
 fn out_fd(out: &Result<AsyncFd<OwnedFd>, OwnedFd>) -> &OwnedFd {
@@ -151,7 +168,10 @@ async fn write_all(out: &Result<AsyncFd<OwnedFd>, OwnedFd>, mut bytes: &[u8]) ->
         let written = match out {
             Ok(fd) => {
                 let part = bytes.get(..PIPE_BUF).unwrap_or(bytes);
-                let write = |fd: &OwnedFd| Ok(rustix::io::write(fd, part)?);
+                let write = |fd: &OwnedFd| {
+                    again(has_room(fd))?;
+                    Ok(rustix::io::write(fd, part)?)
+                };
                 fd.async_io(Interest::WRITABLE, write).await?
             }
             Err(fd) => rustix::io::write(fd, bytes)?,
@@ -168,7 +188,13 @@ pub(super) async fn from_fd(input: OwnedFd, pipe: Pipe) {
     let mut buffer = Vec::new();
     loop {
         let read = match &input {
-            Ok(fd) => fd.async_io(Interest::READABLE, |fd| read_chunk(fd, &mut buffer)).await,
+            Ok(fd) => {
+                let mut read = |fd: &OwnedFd| {
+                    again(is_ready(fd, PollFlags::IN))?;
+                    read_chunk(fd, &mut buffer)
+                };
+                fd.async_io(Interest::READABLE, &mut read).await
+            }
             Err(fd) => read_chunk(fd, &mut buffer),
         };
         match read {

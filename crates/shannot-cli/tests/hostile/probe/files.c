@@ -121,6 +121,28 @@ static void hold_locks(int argc, char **argv) {
     wait_for_harness("ready");
 }
 
+/* A lease holds up whoever opens the file for writing, until it is given up or a time is over. */
+static void hold_lease(int argc, char **argv) {
+    (void)argc;
+    int fd = open(argv[0], O_RDONLY);
+    signal(SIGIO, SIG_IGN);
+    attempt("read lease", fcntl(fd, F_SETLEASE, F_RDLCK));
+    wait_for_harness("ready");
+}
+
+/* VICTIM: a process of the host's, which a signal would end. Asks to have one sent when PIPE, which
+ * everyone may open, has news. */
+static void signal_owner(int argc, char **argv) {
+    (void)argc;
+    int victim = atoi(argv[0]), fd = open(argv[1], O_RDONLY | O_NONBLOCK);
+    struct { int type, pid; } owner = {1 /* F_OWNER_PID */, victim};
+    attempt("F_SETOWN", fcntl(fd, F_SETOWN, victim));
+    attempt("F_SETOWN_EX", fcntl(fd, 15, &owner));
+    attempt("F_SETSIG", fcntl(fd, F_SETSIG, SIGKILL));
+    fcntl(fd, F_SETFL, O_NONBLOCK | O_ASYNC);
+    wait_for_harness("ready");
+}
+
 static void notify(int argc, char **argv) {
     (void)argc;
     int fd = open(argv[0], O_RDONLY | O_DIRECTORY);
@@ -170,5 +192,6 @@ static void mark(int argc, char **argv) {
 const struct probe_case files_cases[] = {
     {"create", create},         {"change", change},   {"write-fifo", write_fifo},
     {"read-fifo", read_fifo},   {"notify", notify},   {"hold-locks", hold_locks},
-    {"scratch", scratch},       {"mark", mark},       {0},
+    {"scratch", scratch},       {"mark", mark},       {"hold-lease", hold_lease},
+    {"signal-owner", signal_owner},                   {0},
 };

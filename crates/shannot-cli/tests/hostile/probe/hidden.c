@@ -45,6 +45,37 @@ static void hidden_directory(int argc, char **argv) {
     attempt("link", link(dir, through));
 }
 
+struct handle { unsigned bytes; int type; unsigned char data[128]; };
+
+/* FILE: prints its handle, as an attacker could guess it who knows the file system. */
+static void tell_handle(int argc, char **argv) {
+    (void)argc;
+    struct handle handle = {sizeof handle.data, 0, {0}};
+    int mount;
+    char text[300] = "";
+    if (syscall(SYS_name_to_handle_at, AT_FDCWD, argv[0], &handle, &mount, 0))
+        return error("name_to_handle_at");
+    for (unsigned i = 0; i < handle.bytes; i++) sprintf(text + 2 * i, "%02x", handle.data[i]);
+    fact("handle", "%d:%s", handle.type, text);
+}
+
+/* DIR of the same file system, HANDLE: opens a file by no name at all. */
+static void by_handle(int argc, char **argv) {
+    (void)argc;
+    struct handle handle = {0, atoi(argv[1]), {0}};
+    const char *digits = strchr(argv[1], ':') + 1;
+    for (unsigned byte; sscanf(digits, "%2x", &byte) == 1; digits += 2)
+        handle.data[handle.bytes++] = byte;
+    char buffer[16];
+    int dir = open(argv[0], O_RDONLY | O_DIRECTORY);
+    int fd = syscall(SYS_open_by_handle_at, dir, &handle, O_RDONLY);
+    attempt("open_by_handle_at", fd < 0 ? fd : read(fd, buffer, sizeof buffer));
+    fd = syscall(SYS_open_by_handle_at, dir, &handle, O_PATH);
+    attempt("open_by_handle_at without rights", fd);
+    if (chdir(argv[0])) error("chdir");
+    attempt("open_by_handle_at here", syscall(SYS_open_by_handle_at, AT_FDCWD, &handle, O_RDONLY));
+}
+
 /* FILE: waits while the harness changes it outside, then reads it. */
 static void read_later(int argc, char **argv) {
     char buffer[64];
@@ -58,5 +89,5 @@ static void read_later(int argc, char **argv) {
 
 const struct probe_case hidden_cases[] = {
     {"read-each", read_each}, {"hidden-directory", hidden_directory},
-    {"read-later", read_later}, {0},
+    {"read-later", read_later}, {"tell-handle", tell_handle}, {"by-handle", by_handle}, {0},
 };

@@ -62,7 +62,8 @@ static void terminal(int argc, char **argv) {
         int discipline = 0;
         attempt("TIOCSETD", ioctl(fd, TIOCSETD, &discipline));
         attempt("TIOCSCTTY", ioctl(fd, TIOCSCTTY, 1));
-        attempt("TIOCNOTTY", ioctl(fd, TIOCNOTTY));
+        /* Outside, it ends the session. */
+        attempt("TIOCNOTTY", is_control() ? 0 : ioctl(fd, TIOCNOTTY));
         attempt("isatty", isatty(fd) ? 0 : -1);
     }
     attempt("/dev/tty", open("/dev/tty", O_RDWR | O_NOCTTY));

@@ -107,6 +107,13 @@ static void crash(int argc, char **argv) {
     abort();
 }
 
+/* At a limit of 0 the kernel still starts a handler behind a pipe. */
+static void crash_undumped(int argc, char **argv) {
+    struct rlimit none = {0, 0};
+    if (setrlimit(RLIMIT_CORE, &none)) return error("setrlimit");
+    crash(argc, argv);
+}
+
 static __attribute__((noinline)) int deep(volatile char *above) {
     volatile char frame[4096];
     frame[0] = above[0];
@@ -168,6 +175,7 @@ const struct probe_case limits_cases[] = {
     {"open-many", open_many},
     {"flood", flood},
     {"crash", crash},
+    {"crash-undumped", crash_undumped},
     {"recurse", recurse},
     {"timers", timers},
     {"daemonize", daemonize},

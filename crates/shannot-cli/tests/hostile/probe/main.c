@@ -26,6 +26,10 @@ void attempt_raw(const char *what, long result) {
     attempt(what, result);
 }
 
+void attempt_past(const char *what, long result, int past) {
+    attempt(what, result < 0 && errno == past ? 0 : result);
+}
+
 void fact(const char *name, const char *format, ...) {
     va_list args;
     va_start(args, format);
@@ -83,7 +87,8 @@ void *low_memory(void) {
 int main(int argc, char **argv) {
     const struct probe_case *groups[] = {
         files_cases, metadata_cases, mounts_cases, sockets_cases, processes_cases, proc_cases,
-        exec_cases,  kernel_cases,   inside_cases, limits_cases,  hidden_cases, forced_cases,
+        exec_cases,  kernel_cases,   inside_cases, limits_cases,  hidden_cases, hung_cases,
+        ipc_cases,   smuggle_cases,  forced_cases,
     };
     control = getenv("PROBE_CONTROL") != NULL;
     /* Outside there is no limit but this. */

@@ -34,6 +34,9 @@ void attempt(const char *what, long result);
 void attempt_at(const char *what, const char *where, long result);
 /* The same for a raw return value that carries the errno itself. */
 void attempt_raw(const char *what, long result);
+/* The same for a call with arguments that do no harm: `past` is the errno that the kernel gives only
+ * after it has let the caller in, and counts as having worked. */
+void attempt_past(const char *what, long result, int past);
 void fact(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void error(const char *text);
 /* Whether this run is the positive control, outside any box. */
@@ -54,4 +57,4 @@ struct probe_case {
 
 extern const struct probe_case files_cases[], metadata_cases[], mounts_cases[], sockets_cases[],
     processes_cases[], proc_cases[], exec_cases[], kernel_cases[], inside_cases[], limits_cases[],
-    hidden_cases[], forced_cases[];
+    hidden_cases[], hung_cases[], ipc_cases[], smuggle_cases[], forced_cases[];

@@ -2,7 +2,8 @@
 #include "probe.h"
 #include <dirent.h>
 
-/* What is in all of these must not change. The control leaves out what belongs to the machine. */
+/* What is in all of these must not change, and nothing is written: to open them is enough. What
+ * belongs to the machine is root's outside. */
 static void proc_write(int argc, char **argv) {
     static const char *files[] = {
         "/proc/sys/kernel/hostname", "/proc/sys/kernel/core_pattern", "/proc/sys/vm/drop_caches",
@@ -16,9 +17,10 @@ static void proc_write(int argc, char **argv) {
         "/sys/fs/cgroup/cgroup.procs", "/sys/fs/cgroup/memory/cgroup.procs",
         "/sys/fs/cgroup/memory/tasks", "/sys/kernel/uevent_helper", "/sys/block/vda/uevent",
     };
-    if (!is_control())
+    if (!is_control() || geteuid() == 0)
         for (size_t i = 0; i < sizeof files / sizeof *files; i++)
-            attempt_at("open for writing", files[i], open(files[i], O_WRONLY));
+            if (access(files[i], F_OK) == 0)
+                attempt_at("open for writing", files[i], open(files[i], O_WRONLY | O_NONBLOCK));
     for (int i = 0; i < argc; i++) {
         static const char *names[] = {"oom_score_adj", "clear_refs", "coredump_filter", "autogroup"};
         for (size_t n = 0; n < sizeof names / sizeof *names; n++) {

@@ -45,6 +45,10 @@ static void signals(int argc, char **argv) {
         CPU_ZERO(&set);
         CPU_SET(0, &set);
         attempt_at("sched_setaffinity", where, sched_setaffinity(pid, sizeof set, &set));
+        attempt_at("sched_setparam", where, sched_setparam(pid, &parameter));
+        struct { uint32_t size, policy; uint64_t flags; int32_t nice; uint32_t rest[7]; }
+            attributes = {48, SCHED_BATCH, 0, 19, {0}};
+        attempt_at("sched_setattr", where, syscall(SYS_sched_setattr, pid, &attributes, 0));
         attempt_at("ioprio_set", where, syscall(SYS_ioprio_set, 1, pid, 3 << 13));
         struct rlimit limit = {4096, 4096};
         attempt_at("prlimit", where, prlimit(pid, RLIMIT_CORE, &limit, NULL));
@@ -59,24 +63,35 @@ static void signal_all(int argc, char **argv) {
     fact("kill-group", "%d", kill(0, SIGTERM));
 }
 
+/* At the same address in each process of this program: a victim may be one. */
+static char page[4096] __attribute__((aligned(4096))) = "untouched";
+
+/* A victim for `trace`; at the end of its stdin it says what became of its memory. */
+static void stand(int argc, char **argv) {
+    (void)argc, (void)argv;
+    prctl(PR_SET_PTRACER, -1, 0, 0, 0);
+    wait_for_harness("ready");
+    fact("page", "%s", page);
+}
+
 /* Each victim is asked for what a tracer could have. */
 static void trace(int argc, char **argv) {
     for (int i = 0; i < argc; i++) {
         int pid = atoi(argv[i]), status;
         snprintf(where, sizeof where, "%d", i);
         static char buffer[16];
-        struct iovec own = {buffer, sizeof buffer}, other = {(void *)environ[0], 1};
-        attempt_at("process_vm_readv", where,
-                   is_control() ? 0 : process_vm_readv(pid, &own, 1, &other, 1, 0));
-        attempt_at("process_vm_writev", where,
-                   is_control() ? 0 : process_vm_writev(pid, &own, 1, &other, 1, 0));
+        struct iovec own = {buffer, sizeof buffer}, other = {page, sizeof page};
+        attempt_at("process_vm_readv", where, process_vm_readv(pid, &own, 1, &other, 1, 0));
+        strcpy(buffer, "touched");
+        attempt_at("process_vm_writev", where, process_vm_writev(pid, &own, 1, &other, 1, 0));
         int fd = syscall(SYS_PIDFD_OPEN, pid, 0);
         attempt_at("pidfd_open", where, fd);
         attempt_at("pidfd_getfd", where, syscall(SYS_PIDFD_GETFD, fd, 0, 0));
         attempt_at("process_madvise", where,
-                   is_control() ? 0 : syscall(SYS_PROCESS_MADVISE, fd, &other, 1, 21, 0));
-        attempt_at("process_mrelease", where,
-                   is_control() ? 0 : syscall(SYS_PROCESS_MRELEASE, fd, 0));
+                   syscall(SYS_PROCESS_MADVISE, fd, &other, 1, 20 /* MADV_COLD */, 0));
+        long released = syscall(SYS_PROCESS_MRELEASE, fd, 0);
+        /* It is for the dying. */
+        attempt_at("process_mrelease", where, released < 0 && errno == EINVAL ? 0 : released);
         attempt_at("kcmp", where, syscall(SYS_kcmp, getpid(), pid, 1, 0, 0));
         long attached = ptrace(PTRACE_ATTACH, pid, 0, 0);
         attempt_at("ptrace attach", where, attached);
@@ -91,12 +106,11 @@ static void trace(int argc, char **argv) {
             waitpid(pid, &status, __WALL);
             ptrace(PTRACE_DETACH, pid, 0, 0);
         }
-        attempt_at("move_pages", where,
-                   is_control() ? 0 : syscall(SYS_move_pages, pid, 0, 0, 0, 0, 0));
-        attempt_at("migrate_pages", where,
-                   is_control() ? 0 : syscall(SYS_migrate_pages, pid, 8, &own, &own));
+        attempt_at("move_pages", where, syscall(SYS_move_pages, pid, 0, 0, 0, 0, 0));
+        uint64_t node = 1;
+        attempt_at("migrate_pages", where, syscall(SYS_migrate_pages, pid, 8, &node, &node));
     }
-    attempt("ptrace traceme", is_control() ? 0 : ptrace(PTRACE_TRACEME, 0, 0, 0));
+    attempt("ptrace traceme", ptrace(PTRACE_TRACEME, 0, 0, 0));
 }
 
 /* What would let a process live on. */
@@ -168,6 +182,7 @@ const struct probe_case processes_cases[] = {
     {"signals", signals},
     {"signal-all", signal_all},
     {"trace", trace},
+    {"stand", stand},
     {"outlive", outlive},
     {"futex-requeue", futex_requeue},
     {"futex-steal", futex_steal},
