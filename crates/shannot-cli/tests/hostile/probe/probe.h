@@ -54,4 +54,4 @@ struct probe_case {
 
 extern const struct probe_case files_cases[], metadata_cases[], mounts_cases[], sockets_cases[],
     processes_cases[], proc_cases[], exec_cases[], kernel_cases[], inside_cases[], limits_cases[],
-    hidden_cases[];
+    hidden_cases[], victim_cases[];
