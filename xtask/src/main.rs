@@ -1,6 +1,7 @@
 //! Chores of this repository. `cargo xtask help` lists them.
 
 mod bench;
+mod oracle;
 mod setup;
 mod test;
 
@@ -13,6 +14,9 @@ Chores of this repository.
                               ARGs go to `cargo nextest run`
   cargo xtask bench [ROUNDS]  what a box costs, as ratios to a plain spawn and to bwrap,
                               interleaved in one run (default 200 rounds)
+  cargo xtask oracle [COMMANDS]
+                              run commands by chance, diagnostics and attacks, in every tier,
+                              and compare the host before and after (default 10000 commands)
 ";
 
 fn main() -> ExitCode {
@@ -22,6 +26,7 @@ fn main() -> ExitCode {
     let done = match chore.as_deref() {
         Some("test") => test::run(&rest),
         Some("bench") => bench::run(&rest),
+        Some("oracle") => oracle::run(&rest),
         Some("help" | "--help" | "-h") => {
             say(HELP);
             Ok(())
