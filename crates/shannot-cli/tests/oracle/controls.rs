@@ -29,7 +29,7 @@ const ANYBODY: &[(Kind, &str)] = &[
     (Kind::File, "dd if=/dev/zero of={root}/image count=1 conv=notrunc status=none"),
     (Kind::File, "touch /tmp/{mark}"),
     (Kind::File, "touch /dev/shm/{mark}"),
-    (Kind::Attribute, "setfacl -m u:daemon:r {root}/victim"),
+    (Kind::Attribute, "setfacl -m m::r {root}/victim"),
     (Kind::Attribute, "chattr +d {root}/sub"),
     (Kind::Atime, "cat {root}/victim"),
     (Kind::Atime, "ls {root}/sub"),

@@ -9,7 +9,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::bait::Bait;
 use crate::files::{self, Look, tree};
-use crate::snapshot::{Kind, Snapshot};
+use crate::snapshot::{ANOTHERS, Kind, Snapshot};
 
 /// Trees of the host and how closely each is looked at. Left out are `/var/log`, `/var/cache`,
 /// `/run`, `/proc` and `/sys`, which change by themselves; names with the oracle's mark are looked
@@ -111,8 +111,11 @@ fn settings(seen: &mut Snapshot, dir: &Path) {
             settings(seen, &path);
         } else if let Ok(value) = fs::read(&path) {
             // What only takes commands cannot be read.
-            let name = short.display().to_string();
-            seen.note(Kind::Sysctl, name, String::from_utf8_lossy(&value).trim());
+            let value = String::from_utf8_lossy(&value);
+            // The hostile cases have a handler of core dumps for a moment, in their own place.
+            let anothers = short == Path::new("kernel/core_pattern") && value.contains("/hostile-");
+            let is = if anothers { ANOTHERS } else { value.trim() };
+            seen.note(Kind::Sysctl, short.display().to_string(), is);
         }
     }
 }

@@ -31,6 +31,9 @@ pub(crate) enum Kind {
     Caller,
 }
 
+/// In place of a value that is another test's doing for a moment: equal to any.
+pub(crate) const ANOTHERS: &str = "(another test's)";
+
 /// One moment.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Snapshot(BTreeMap<(Kind, String), String>);
@@ -60,7 +63,11 @@ impl Snapshot {
     /// Everything that is not the same in a later one.
     pub(crate) fn differences(&self, after: &Self) -> Vec<Difference> {
         let names: BTreeSet<_> = self.0.keys().chain(after.0.keys()).collect();
-        let differs = names.into_iter().filter(|n| self.0.get(*n) != after.0.get(*n));
+        let anothers = |value: Option<&String>| value.is_some_and(|v| v == ANOTHERS);
+        let differs = names.into_iter().filter(|name| {
+            let (before, after) = (self.0.get(*name), after.0.get(*name));
+            before != after && !anothers(before) && !anothers(after)
+        });
         differs
             .map(|name| Difference {
                 kind: name.0,
