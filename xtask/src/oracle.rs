@@ -11,7 +11,7 @@ use crate::say;
 use crate::test::{cargo, set_up};
 
 const COMMANDS: usize = 10_000;
-/// Who starts the box, and its tier. As an ordinary user only the last three are there.
+/// Who starts the box, and its tier. Only root has the first four.
 const COLUMNS: [&str; 7] =
     ["root-T1", "root-T2", "root-T3", "root-L", "user-T2", "user-T3", "user-L"];
 
