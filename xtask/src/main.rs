@@ -2,6 +2,7 @@
 
 mod bench;
 mod mutants;
+mod oracle;
 mod setup;
 mod test;
 
@@ -16,6 +17,9 @@ Chores of this repository.
                               interleaved in one run (default 200 rounds)
   cargo xtask mutants [WORD…] break each layer of the box in turn, or those that a WORD names,
                               and see that the tests notice (an hour)
+  cargo xtask oracle [COMMANDS]
+                              run commands by chance, diagnostics and attacks, in every tier,
+                              and compare the host before and after (default 10000 commands)
 ";
 
 fn main() -> ExitCode {
@@ -26,6 +30,7 @@ fn main() -> ExitCode {
         Some("test") => test::run(&rest),
         Some("bench") => bench::run(&rest),
         Some("mutants") => mutants::run(&rest),
+        Some("oracle") => oracle::run(&rest),
         Some("help" | "--help" | "-h") => {
             say(HELP);
             Ok(())

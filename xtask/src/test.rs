@@ -8,12 +8,21 @@ use crate::setup;
 const PACKAGES: [&str; 6] = ["bubblewrap", "gcc", "libc6-dev", "passwd", "procps", "util-linux"];
 const COMPARED: &str = include_str!("../../crates/shannot-cli/tests/fidelity/packages.txt");
 
-pub(crate) fn run(args: &[String]) -> Result<(), String> {
+/// Sets up what the tests need.
+pub(crate) fn set_up() -> Result<(), String> {
     let compared = COMPARED.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#'));
     let packages: Vec<&str> = PACKAGES.into_iter().chain(compared).collect();
     setup::packages(&packages)?;
-    setup::user()?;
-    let cargo = || Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    setup::user()
+}
+
+/// The cargo that runs this.
+pub(crate) fn cargo() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+pub(crate) fn run(args: &[String]) -> Result<(), String> {
+    set_up()?;
     if cargo().args(["nextest", "--version"]).output().is_ok_and(|o| !o.status.success()) {
         crate::say("installing cargo-nextest");
         setup::run(cargo().args(["install", "--locked", "cargo-nextest"]))?;

@@ -386,7 +386,7 @@ pub(crate) fn install(path: &Path, bytes: &[u8], mode: u32) {
 }
 
 /// FNV-1a: names files by what they hold.
-fn digest(bytes: &[u8]) -> u64 {
+pub(crate) fn digest(bytes: &[u8]) -> u64 {
     bytes
         .iter()
         .fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x100_0000_01b3))

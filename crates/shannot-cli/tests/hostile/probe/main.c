@@ -88,7 +88,7 @@ int main(int argc, char **argv) {
     const struct probe_case *groups[] = {
         files_cases, metadata_cases, mounts_cases, sockets_cases, processes_cases, proc_cases,
         exec_cases,  kernel_cases,   inside_cases, limits_cases,  hidden_cases, hung_cases,
-        ipc_cases,   smuggle_cases,  forced_cases,
+        ipc_cases,   smuggle_cases,  forced_cases, victim_cases,
     };
     control = getenv("PROBE_CONTROL") != NULL;
     /* Outside there is no limit but this. */

@@ -28,7 +28,7 @@ static void mounts(int argc, char **argv) {
         if (mount(dir, dir, NULL, MS_BIND, NULL)) error("bind");
     }
     attempt("mount tmpfs", mount("tmpfs", dir, "tmpfs", 0, NULL));
-    attempt("bind", mount("/etc", dir, NULL, MS_BIND, NULL));
+    attempt("bind", mount(dir, dir, NULL, MS_BIND, NULL));
     attempt("remount rw", mount(NULL, dir, NULL, MS_REMOUNT | MS_BIND, NULL));
     attempt("remount / rw", is_control() ? 0 : mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND, NULL));
     attempt("remount super block rw", is_control() ? 0 : mount(NULL, "/", NULL, MS_REMOUNT, NULL));

@@ -57,4 +57,5 @@ struct probe_case {
 
 extern const struct probe_case files_cases[], metadata_cases[], mounts_cases[], sockets_cases[],
     processes_cases[], proc_cases[], exec_cases[], kernel_cases[], inside_cases[], limits_cases[],
-    hidden_cases[], hung_cases[], ipc_cases[], smuggle_cases[], forced_cases[];
+    hidden_cases[], hung_cases[], ipc_cases[], smuggle_cases[], forced_cases[],
+    victim_cases[];
