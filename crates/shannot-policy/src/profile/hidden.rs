@@ -48,8 +48,11 @@ pub const HIDDEN_BY_DEFAULT: &[&str] = &[
     "/var/lib/sss/secrets",
     "/var/run/secrets",
     // The kernel's traces: root's alone, and a read takes lines away from who else reads them.
-    "/sys/kernel/debug",
-    "/sys/kernel/tracing",
+    // Not the file system as a whole: `df` would tell of what covers it.
+    "/sys/kernel/debug/tracing",
+    "/sys/kernel/tracing/instances",
+    "/sys/kernel/tracing/per_cpu",
+    "/sys/kernel/tracing/trace_pipe",
     // The user's own keys, credentials and histories.
     "~/.ssh",
     "~/.gnupg",
