@@ -116,9 +116,8 @@ impl Copy {
 
     /// The first test that fails; none where all pass. A policy's own tests come first.
     fn first_failure(&self, file: &Path) -> Result<Option<String>, String> {
-        let policy = file.starts_with("crates/shannot-policy");
-        let suites: &[&[&str]] =
-            if policy { &[&["-p", "shannot-policy", "--lib"], BOX] } else { &[BOX] };
+        let policy: &[&[&str]] = &[&["-p", "shannot-policy", "--lib"], QUICK, BOX];
+        let suites = if file.starts_with("crates/shannot-policy") { policy } else { &policy[1..] };
         for suite in suites {
             let mut nextest = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
             nextest.args(["nextest", "run", "--max-fail", "1", "--color", "never"]).args(*suite);
@@ -140,5 +139,22 @@ impl Copy {
     }
 }
 
+/// The tests that look at the layers one by one, or at many at once.
+const QUICK: &[&str] = &[
+    "-p",
+    "shannot-cli",
+    "--test",
+    "hostile",
+    "-E",
+    "test(attack::) or test(mounts::) or test(own::) or test(exec::) or test(hidden::)",
+];
+
 /// The tests that see a box from inside and from outside.
-const BOX: &[&str] = &["-p", "shannot-sandbox", "-p", "shannot-cli", "-E", "not binary(fidelity)"];
+const BOX: &[&str] = &[
+    "-p",
+    "shannot-sandbox",
+    "-p",
+    "shannot-cli",
+    "-E",
+    "not (binary(fidelity) or binary(oracle) or test(hung::))",
+];

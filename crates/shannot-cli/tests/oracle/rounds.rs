@@ -129,7 +129,13 @@ fn run_all(column: Column, bait: &Bait, cases: &[Case], tally: &mut Tally) {
 
 /// The result as JSON. In the bait's directory, where names without a path are.
 fn run_one(column: Column, bait: &Bait, case: &Case) -> serde_json::Value {
-    let mut command = shannot(column, &case.profile, &["--json", "--timeout", "5s"], &case.words);
+    // Where nothing may fork, what would is run as far as it comes alone.
+    let profile = if column.is_without_scopes() {
+        case.profile.clone().without_children()
+    } else {
+        case.profile.clone()
+    };
+    let mut command = shannot(column, &profile, &["--json", "--timeout", "5s"], &case.words);
     let out = command.current_dir(bait.path("")).output().expect("shannot starts");
     serde_json::from_slice(&out.stdout).unwrap_or_else(|e| {
         let stderr = String::from_utf8_lossy(&out.stderr);
