@@ -296,7 +296,8 @@ pub(crate) fn check_required(plan: &Plan, enforcement: &Enforcement) -> Result<(
 /// hidden on this one, and for a bwrap of the version that this one has.
 ///
 /// # Errors
-/// This host cannot be looked at, and what [`crate::bwrap::alone::render`] refuses.
+/// This host cannot be looked at; what the profile requires and one call cannot give; a plan with
+/// several commands; a bwrap that is too old.
 pub fn bwrap_call(plan: &Plan, host: &Host) -> Result<BwrapCall, Error> {
     let bwrap = Bwrap::find().map_err(|what| {
         let lacks = format!("it needs {what}");
