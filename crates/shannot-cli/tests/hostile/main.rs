@@ -7,6 +7,7 @@
 
 #![expect(clippy::print_stdout, reason = "a test's output says what it could not attack, and why")]
 
+mod column;
 mod harness;
 mod host;
 

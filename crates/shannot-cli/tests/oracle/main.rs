@@ -12,6 +12,9 @@
 
 mod bait;
 mod chance;
+#[path = "../hostile/column.rs"]
+#[expect(dead_code, reason = "shared with the hostile cases, which use all of it")]
+mod column;
 mod commands;
 #[path = "../fidelity/compare.rs"]
 mod compare;
