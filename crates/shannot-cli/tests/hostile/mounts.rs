@@ -1,8 +1,12 @@
 //! The mounts, the root and the namespaces of the box cannot be changed.
 
+use std::path::Path;
+use std::process::Command;
+
 use shannot::policy::profile::Tier;
 
 use crate::harness::*;
+use crate::host::*;
 
 fn mounts_cannot_be_changed(column: Column) {
     let fixture = Fixture::new(column, "mounts");
@@ -68,7 +72,60 @@ fn mounts_have_their_flags(column: Column) {
     assert!(outside(column, &words).fact("flags-0").starts_with("rw"), "outside, / is writable");
 }
 
+/// A mount that follows the host's would bring in, unseen and with the host's flags, what the host
+/// mounts while a box runs.
+fn later_mounts_stay_out(column: Column) {
+    if column.tier == Tier::L {
+        // It lives among the host's mounts.
+        return;
+    }
+    if !is_root() {
+        println!("a mount takes root");
+        return;
+    }
+    let fixture = Fixture::new(column, "later");
+    let shared = fixture.sub(column, "shared");
+    let below = fixture.sub(column, "shared/below");
+    let file = below.join("file");
+    let held = |command: &Command| {
+        let script = format!(
+            "mount --bind {0} {0} && mount --make-shared {0} && exec SHANNOT",
+            word(&shared)
+        );
+        let mut all = Command::new("unshare");
+        let shell = in_shell(&script, command);
+        all.args(["--mount", "--propagation", "private"]).arg("bash").args(shell.get_args());
+        let mut held = Held::start(&mut all);
+        mount_beside(held.child.id(), &below, &file);
+        held.finish()
+    };
+    let probe = probe();
+    let words = [word(&probe), "mounted-later", word(&file)];
+    let mut report = held(&shannot(column, &Profile::default(), &[], &words));
+    if column.tier == Tier::T3 {
+        report.assert_known_gap("mounts while a box of tier T3 runs");
+        let read = format!("read {}", word(&file));
+        assert_eq!(std::mem::take(&mut report.escaped), [read], "Landlock refuses the rest");
+        let ran = inside(column, &Profile::default(), &["status"]);
+        assert_eq!(ran.layer("mount_points"), "not_enforced");
+    }
+    report.assert_blocked();
+    let mut control = as_runner(column, &probe);
+    control.args(&words[1..]);
+    assert_eq!(held(&control).escaped.len(), 4, "outside, it comes");
+}
+
+/// Mounts a file system with one file that everyone may change, where a process sees it.
+fn mount_beside(pid: u32, at: &Path, file: &Path) {
+    let mut command = Command::new("nsenter");
+    let script = "mount -t tmpfs -o mode=777 shannot-later \"$1\" && echo content > \"$2\" && chmod 666 \"$2\"";
+    command.args(["--mount", "--target", &pid.to_string(), "sh", "-c", script, "sh"]);
+    let mounted = command.args([at, file]).status().expect("nsenter starts");
+    assert!(mounted.success());
+}
+
 in_every_column! {
+    host_mounts_stay_out => later_mounts_stay_out;
     flags_are_set => mounts_have_their_flags;
     mounts_stay => mounts_cannot_be_changed;
     namespaces_stay => namespaces_cannot_be_made_or_entered;

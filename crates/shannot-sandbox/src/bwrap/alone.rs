@@ -90,6 +90,7 @@ fn layers(plan: &Plan, hidden: usize) -> Vec<Layer> {
         report::devices(plan),
         report::hides(plan, hidden),
     ];
+    layers.push(Layer::not_enforced(report::MOUNT_POINTS, report::LATER_MOUNTS));
     layers.extend(report::scratch(plan));
     let reads = match plan.landlock.read {
         Reads::Unhandled => "",

@@ -11,6 +11,11 @@ use crate::enforcement::Layer;
 use crate::host::Host;
 use crate::mounts::MountEntry;
 
+/// The layer for what can be found below the root beside what was there at the start.
+pub(crate) const MOUNT_POINTS: &str = "mount_points";
+pub(crate) const LATER_MOUNTS: &str =
+    "what the host mounts while the box runs comes in, with the host's flags";
+
 pub(super) fn layers(
     plan: &Plan,
     host: &Host,
@@ -43,7 +48,7 @@ fn read_only(plan: &Plan) -> Layer {
             "Landlock refuses changes of files, seccomp changes of their metadata; reads update atime"
         }
         Tier::T3 => {
-            "every mount read-only, nosuid, nodev, private, but for the five devices' own; looked at"
+            "every mount read-only, nosuid, nodev, but for the five devices' own; looked at"
         }
         Tier::T1 | Tier::T2 => "every mount read-only, nosuid, nodev, private",
     };
@@ -64,16 +69,22 @@ pub(crate) fn hides(plan: &Plan, n: usize) -> Layer {
     Layer::enforced("hidden", format!("{n} paths {how}"))
 }
 
-/// In tier L a look at an automount or a network mount cannot be prevented.
+/// In tier L a look at an automount or a network mount cannot be prevented. Mounts that bwrap makes
+/// follow the host's.
 fn mount_points(plan: &Plan, mounts: &[MountEntry]) -> Option<Layer> {
     let open = |wanted: fn(&str) -> bool| mounts.iter().filter(|m| wanted(&m.fstype)).count();
-    if plan.outline.tier != Tier::L {
-        return None;
+    match plan.outline.tier {
+        Tier::T1 | Tier::T2 => return None,
+        Tier::T3 => {
+            let detail = format!("{LATER_MOUNTS}; Landlock refuses writes there too");
+            return Some(Layer::not_enforced(MOUNT_POINTS, detail));
+        }
+        Tier::L => {}
     }
     let (automounts, network) = (open(hides::is_automount), open(hides::is_network));
     (automounts + network > 0).then(|| {
         Layer::not_enforced(
-            "mount_points",
+            MOUNT_POINTS,
             format!("{automounts} automounts and {network} network mounts can be walked into"),
         )
     })

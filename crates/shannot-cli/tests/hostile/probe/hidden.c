@@ -87,7 +87,16 @@ static void read_later(int argc, char **argv) {
     }
 }
 
+/* FILE: waits while the harness mounts something there, then reads and changes it. */
+static void mounted_later(int argc, char **argv) {
+    read_later(argc, argv);
+    attempt("write", open(argv[0], O_WRONLY));
+    attempt("truncate", truncate(argv[0], 0));
+    attempt("remove", unlink(argv[0]));
+}
+
 const struct probe_case hidden_cases[] = {
     {"read-each", read_each}, {"hidden-directory", hidden_directory},
-    {"read-later", read_later}, {"tell-handle", tell_handle}, {"by-handle", by_handle}, {0},
+    {"read-later", read_later}, {"tell-handle", tell_handle}, {"by-handle", by_handle},
+    {"mounted-later", mounted_later}, {0},
 };
