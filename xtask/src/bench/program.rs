@@ -1,6 +1,6 @@
 //! What `shannot run` costs as a whole process, against bwrap with the same mounts.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ pub(super) fn rows(shannot: &Path) -> Result<Vec<Row>, String> {
 /// bwrap with what a box of `minimal` has: all namespaces, no capability, the whole tree
 /// read-only, the same devices, its own /proc, three mounts on its entries of a process, a tmpfs on
 /// /tmp, the same paths hidden, the same environment.
-pub(super) fn bwrap(hidden: &[PathBuf], command: &[&str]) -> Command {
+pub(super) fn bwrap<'h>(hidden: impl Iterator<Item = &'h Path>, command: &[&str]) -> Command {
     let mut bwrap = Command::new("bwrap");
     bwrap.args(["--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL"]);
     bwrap.args(["--clearenv", "--setenv", "PATH", shannot::policy::profile::BOX_PATH]);

@@ -2,7 +2,7 @@
 //! found by entering it.
 
 use std::os::unix::fs::MetadataExt as _;
-use std::path::PathBuf;
+use std::path::Path;
 
 use serde::Serialize;
 use shannot::TierTrial;
@@ -82,10 +82,10 @@ fn first_line(path: &str) -> Option<String> {
 
 fn hard_links(trial: &TierTrial) -> Vec<HardLinks> {
     let Ok(prepared) = &trial.prepared else { return Vec::new() };
-    let linked = |path: &PathBuf| {
+    let linked = |path: &Path| {
         let metadata = path.symlink_metadata().ok()?;
         (metadata.is_file() && metadata.nlink() > 1)
             .then(|| HardLinks { path: path.display().to_string(), names: metadata.nlink() })
     };
-    prepared.hidden().iter().filter_map(linked).collect()
+    prepared.hidden().filter_map(linked).collect()
 }

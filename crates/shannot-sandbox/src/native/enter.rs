@@ -88,19 +88,19 @@ pub(super) fn fit_out(hull: &HullShared, run: &RunSpec, report: &Reporter) -> ! 
     for standard in 0..=2 {
         report.need(Step::Descriptors, sys::dup3(run.status, standard, libc::O_CLOEXEC));
     }
-    let prepared = &*run.prepared;
+    let (spec, commands) = (&*run.spec, &*run.commands);
     let mut tables = [[-1; MOUNT_TABLE.len()]; MOST_STAGES];
-    if let Some(sources) = &prepared.mount_table {
-        let tables = tables.iter_mut().take(prepared.stages.len());
+    if let Some(sources) = &spec.mount_table {
+        let tables = tables.iter_mut().take(commands.stages.len());
         report.need(Step::HostMountTable, tree::host_tables(sources, host_proc, tables));
     }
-    for path in &prepared.scratch_rules {
+    for path in &spec.scratch_rules {
         let dir = report.need(Step::LandlockRule, sys::open(path, libc::O_PATH | libc::O_CLOEXEC));
-        let allowed = sys::landlock_allow(run.ruleset, dir, prepared.scratch_access);
+        let allowed = sys::landlock_allow(run.ruleset, dir, spec.scratch_access);
         report.need(Step::LandlockRule, allowed);
         sys::close(dir);
     }
-    if let Some(domain) = &prepared.init_domain {
+    if let Some(domain) = &commands.init_domain {
         report.need(Step::NoNewPrivs, sys::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0));
         report.need(Step::Landlock, sys::landlock_restrict_self(domain.as_raw_fd()));
         report.need(Step::Subreaper, sys::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0));
@@ -164,7 +164,7 @@ pub(super) extern "C" fn stage_main(call: &StageCall) -> ! {
     let run = call.run;
     let stage = call.stage;
     let report = Reporter::new(run.status, call.index);
-    let prepared = &*run.prepared;
+    let (spec, commands) = (&*run.spec, &*run.commands);
     if let Some(Join::Tasks(group)) = run.cgroup {
         report.need(Step::Cgroup, sys::write(group, b"0"));
     }
@@ -180,9 +180,9 @@ pub(super) extern "C" fn stage_main(call: &StageCall) -> ! {
     if let Some(bounds) = call.bounds {
         set_bounds(bounds, &report);
     }
-    take_identity(&prepared.identity, call.init_pid, &report);
-    let mut entered = sys::chdir(&prepared.cwd);
-    if entered.is_err() && prepared.cwd_or_root {
+    take_identity(&spec.identity, call.init_pid, &report);
+    let mut entered = sys::chdir(&commands.cwd);
+    if entered.is_err() && commands.cwd_or_root {
         run.in_root.store(true, Ordering::Release);
         entered = sys::chdir(c"/");
     }
@@ -202,7 +202,7 @@ pub(super) extern "C" fn stage_main(call: &StageCall) -> ! {
         }
         report.need(Step::Session, sys::setsid());
     }
-    for limit in &prepared.rlimits {
+    for limit in &spec.rlimits {
         report.need(Step::Limits, sys::setrlimit(limit.resource, limit.soft, limit.hard));
     }
     let cloexec = libc::CLOSE_RANGE_CLOEXEC;
@@ -219,7 +219,7 @@ pub(super) extern "C" fn stage_main(call: &StageCall) -> ! {
         // A probe of the tier: all that had to hold, holds.
         sys::exit(0)
     };
-    let errno = sys::exec(super::PROGRAM_FD, &program.argv, &prepared.env, stage.ticket);
+    let errno = sys::exec(super::PROGRAM_FD, &program.argv, &commands.env, stage.ticket);
     report.fail(Step::Exec, errno)
 }
 

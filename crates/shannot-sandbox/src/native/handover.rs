@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 
 use super::cgroup::Join;
 use super::spec::{
-    BoxSpec, HullSpec, IdentitySpec, ProgramSpec, Rlimit, Ruleset, RunSpec, StageIo, StageSpec,
+    BoxSpec, CommandSpec, HullSpec, IdentitySpec, ProgramSpec, Rlimit, Ruleset, RunSpec, StageIo, StageSpec,
 };
 use super::strings::StringArray;
 use super::sys::Fd;
@@ -51,7 +51,7 @@ impl Writer {
 /// The bytes of a run.
 pub(super) fn write(run: &RunSpec, control: Fd) -> Vec<u8> {
     let mut w = Writer::default();
-    let prepared = &*run.prepared;
+    let (spec, commands) = (&*run.spec, &*run.commands);
     w.fd(control);
     w.fd(run.status);
     w.fd(run.ruleset);
@@ -72,17 +72,17 @@ pub(super) fn write(run: &RunSpec, control: Fd) -> Vec<u8> {
         w.fd(io.stderr);
     });
     w.list(run.keep.iter(), |w, fd| w.fd(*fd));
-    w.list(prepared.scratch_rules.iter(), Writer::string);
-    w.number(prepared.scratch_access);
-    w.string(&prepared.cwd);
-    w.number(u64::from(prepared.cwd_or_root));
-    w.list(prepared.rlimits.iter(), |w, limit| {
+    w.list(spec.scratch_rules.iter(), Writer::string);
+    w.number(spec.scratch_access);
+    w.list(spec.rlimits.iter(), |w, limit| {
         w.number(u64::from(limit.resource));
         w.number(limit.soft);
         w.number(limit.hard);
     });
-    w.list(prepared.env.strings().iter(), Writer::string);
-    w.list(prepared.stages.iter(), stage);
+    w.string(&commands.cwd);
+    w.number(u64::from(commands.cwd_or_root));
+    w.list(commands.env.strings().iter(), Writer::string);
+    w.list(commands.stages.iter(), stage);
     w.0
 }
 
@@ -145,27 +145,29 @@ pub(super) fn read(bytes: &[u8]) -> Option<Handover> {
     let stage_io =
         r.list(|r| Some(StageIo { stdin: r.fd()?, stdout: r.fd()?, stderr: r.fd()? }))?;
     let keep = r.list(Reader::fd)?;
-    let prepared = BoxSpec {
+    let spec = BoxSpec {
         hull: Arc::new(HullSpec::nothing()),
         host_pids: false,
         places: Arc::new([]),
         mount_table: None,
         scratch_rules: r.list(Reader::string)?,
         scratch_access: r.number()?,
-        init_domain: None,
         identity: IdentitySpec { unused: None, keep: 0 },
-        cwd: r.string()?,
-        cwd_or_root: r.flag()?,
         rlimits: r.list(|r| {
             let resource = u32::try_from(r.number()?).ok()?;
             Some(Rlimit { resource, soft: r.number()?, hard: r.number()? })
         })?,
+    };
+    let commands = CommandSpec {
+        init_domain: None,
+        cwd: r.string()?,
+        cwd_or_root: r.flag()?,
         env: StringArray::new(r.list(Reader::string)?),
         stages: r.list(read_stage)?,
     };
     let in_root = AtomicBool::new(false);
-    let prepared = Arc::new(prepared);
-    let run = RunSpec { prepared, status, ruleset, cgroup, stage_io, in_root, keep };
+    let (spec, commands) = (Arc::new(spec), Arc::new(commands));
+    let run = RunSpec { spec, commands, status, ruleset, cgroup, stage_io, in_root, keep };
     r.0.is_empty().then_some(Handover { run, control })
 }
 

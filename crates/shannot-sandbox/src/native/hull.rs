@@ -167,7 +167,7 @@ impl Hull {
 
     /// Tells the process the rest, and waits until every command is executed or a step has failed.
     pub(super) fn enter(&mut self, run: &Arc<RunSpec>) -> io::Result<Record> {
-        self.tell_places(&run.prepared.places);
+        self.tell_places(&run.spec.places);
         if let Some(control) = &self.control
             && self.shared.run.set(Arc::clone(run)).is_ok()
         {

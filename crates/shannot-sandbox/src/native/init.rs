@@ -31,13 +31,13 @@ pub(super) fn run(
 ) -> ! {
     let mut pids: Pids = [0; MOST_STAGES];
     let mut stack = [MaybeUninit::<u128>::uninit(); 2048];
-    let stages = run.prepared.stages.iter().zip(0u8..);
-    let in_pid_namespace = run.prepared.init_domain.is_none();
+    let stages = run.commands.stages.iter().zip(0u8..);
+    let in_pid_namespace = run.commands.init_domain.is_none();
     // Ignored, as a supervisor's caller may leave it, it would have the kernel reap the commands.
     report.need(Step::Signals, sys::default_action(libc::SIGCHLD));
     for ((pid, (stage, index)), table) in pids.iter_mut().zip(stages).zip(tables) {
         // Elsewhere the mounts are the host's own, and so is the table, or it cannot be shown.
-        let mount_table: &[sys::Fd] = if run.prepared.mount_table.is_some() { table } else { &[] };
+        let mount_table: &[sys::Fd] = if run.spec.mount_table.is_some() { table } else { &[] };
         let call = StageCall {
             run,
             stage,
@@ -56,7 +56,7 @@ pub(super) fn run(
     super::enter::close_all_but(&keep, None);
     if in_pid_namespace {
         // All that is still needed is to signal commands that have another uid.
-        let keep = if run.prepared.identity.unused.is_some() { CAP_KILL_BIT } else { 0 };
+        let keep = if run.spec.identity.unused.is_some() { CAP_KILL_BIT } else { 0 };
         report.need(Step::Capabilities, sys::capset(keep, 0));
     }
     let in_root = run.in_root.load(Ordering::Acquire);
@@ -76,7 +76,7 @@ fn start(call: &StageCall, stack: &mut [MaybeUninit<u128>]) -> sys::Sys<i32> {
     /// Ids above that of this process are free but for a few.
     const TRIES: i32 = 256;
     let own = call.init_pid;
-    if call.run.prepared.host_pids {
+    if call.run.spec.host_pids {
         for id in (1..=TRIES).map(|n| own.saturating_add(n)) {
             match sys::start_stage(call, &[id, id], stack) {
                 Err(Errno(libc::EEXIST)) => {}

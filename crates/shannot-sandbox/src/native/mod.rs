@@ -5,8 +5,10 @@
 //! in [`enter`], and its first process goes on as [`init`].
 
 mod abi;
+mod base;
 mod cgroup;
 mod child;
+mod commands;
 mod counted;
 mod enter;
 mod error;
@@ -39,6 +41,13 @@ pub use stage_two::stage_two;
 
 /// The program's descriptor; see [`shannot_policy::plan::PROGRAM_FD`].
 const PROGRAM_FD: sys::Fd = shannot_policy::plan::PROGRAM_FD.cast_signed();
+
+/// Capabilities, as bits: `linux/capability.h`.
+const CAP_DAC_READ_SEARCH: u64 = 1 << 2;
+const CAP_SETGID: u64 = 1 << 6;
+const CAP_SETUID: u64 = 1 << 7;
+const CAP_SETPCAP: u64 = 1 << 8;
+const CAP_SYS_ADMIN: u64 = 1 << 21;
 
 /// `SECBIT_NOROOT` and its lock, and the lock on `SECBIT_NO_SETUID_FIXUP` unset: uid 0 means
 /// nothing, and leaving it takes the capabilities. `capabilities(7)`.

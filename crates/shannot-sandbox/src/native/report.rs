@@ -5,8 +5,9 @@ use shannot_policy::plan::seccomp::{Exec, Unheld, allowed_count};
 use shannot_policy::plan::{Identity, Mount, Namespace};
 use shannot_policy::profile::{LANDLOCK_ABI, Network, Processes, Tier};
 
+use super::base::Base;
 use super::counted::Counted;
-use super::hides::{self, Hidden};
+use super::hides;
 use crate::enforcement::Layer;
 use crate::host::Host;
 use crate::mounts::MountEntry;
@@ -16,20 +17,14 @@ pub(crate) const MOUNT_POINTS: &str = "mount_points";
 pub(crate) const LATER_MOUNTS: &str =
     "what the host mounts while the box runs comes in, with the host's flags";
 
-pub(super) fn layers(
-    plan: &Plan,
-    host: &Host,
-    mounts: &[MountEntry],
-    hidden: &[Hidden],
-    counted: &Counted,
-) -> Vec<Layer> {
+pub(super) fn layers(plan: &Plan, host: &Host, base: &Base) -> Vec<Layer> {
     let mut layers =
-        vec![namespaces(plan), read_only(plan), devices(plan), hides(plan, hidden.len())];
-    layers.extend(mount_points(plan, mounts));
+        vec![namespaces(plan), read_only(plan), devices(plan), hides(plan, base.hidden.len())];
+    layers.extend(mount_points(plan, &base.mounts));
     layers.extend(scratch(plan));
     layers.extend([identity(plan, host), landlock(plan), seccomp(plan), exec(plan)]);
     layers.extend([network(plan), processes(plan), lifetime(plan)]);
-    layers.extend(limits(plan, counted));
+    layers.extend(limits(plan, &base.counted));
     layers
 }
 

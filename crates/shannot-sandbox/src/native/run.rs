@@ -11,14 +11,16 @@ use shannot_policy::Plan;
 use shannot_policy::plan::Outline;
 use shannot_policy::profile::Tier;
 
+use super::base::{self, Base, RunRules};
 use super::cgroup::{Groups, Join, MemoryGroup};
+use super::commands::Starts;
 use super::child::{Child, DirectChild, Kind};
 use super::enter::StageCall;
 use super::error::Error;
 use super::hull::{Hull, HullError, SceneError};
 use super::landlock;
 use super::launch::LaunchError;
-use super::prepare::{self, Prepared, RunRules, Starts};
+use super::prepare::{self, Prepared};
 use super::spec::{HullSpec, Ruleset, RunSpec, StageIo};
 use super::step::{Record, Step};
 use super::sys::{self, Errno, Fd, SignalMask};
@@ -66,7 +68,7 @@ impl Begun {
 /// The tier cannot be had.
 pub fn begin(outline: &Outline, host: &Host) -> Result<Option<Begun>, Error> {
     prepare::check_tier(outline.tier, host)?;
-    begin_hull(outline.tier, Arc::new(prepare::hull(outline, host)))
+    begin_hull(outline.tier, Arc::new(base::hull(outline, host)))
 }
 
 fn begin_hull(tier: Tier, spec: Arc<HullSpec>) -> Result<Option<Begun>, Error> {
@@ -91,7 +93,7 @@ pub fn start(
 ) -> Result<(Child, Enforcement), Error> {
     let tier = plan.outline.tier;
     prepare::check_tier(tier, host)?;
-    let spec = Arc::new(prepare::hull(&plan.outline, host));
+    let spec = Arc::new(base::hull(&plan.outline, host));
     let serves = |begun: &mut Begun| begun.serves(&spec);
     let begun = match begun.and_then(|mut begun| serves(&mut begun).then_some(begun)) {
         None => begin_hull(tier, Arc::clone(&spec))?,
@@ -102,9 +104,10 @@ pub fn start(
         Some(hull) => hull.scene().map_err(|e| scene_failed(tier, e))?,
         None => prepare::scene_of_host()?,
     };
-    let prepared = prepare::fit(plan, host, spec, &scene, |places| {
+    let base = Base::find(plan, host, spec, scene, |places| {
         hull.iter().for_each(|hull| hull.tell_places(places));
     })?;
+    let prepared = Prepared::new(plan, host, Arc::new(base))?;
     let child = prepared.start_in(hull, stdio)?;
     Ok((child, prepared.enforcement))
 }
@@ -122,25 +125,26 @@ impl Prepared {
 
     /// Starts one run, in a hull that was begun before or, where a box needs one, in a new one.
     fn start_in(&self, hull: Option<Hull>, stdio: Stdio) -> Result<Child, Error> {
-        let hull = match (hull, &self.starts) {
-            (None, Starts::Box) => Some(Hull::begin(&self.spec.hull)),
+        let hull = match (hull, self.starts) {
+            (None, Starts::Box) => Some(Hull::begin(&self.base.spec.hull)),
             (hull, _) => hull.map(Ok),
         };
         let hull = hull.transpose().map_err(|e| hull_failed(self.tier, e))?;
-        let pipes = Pipes::new(stdio, self.spec.stages.len())?;
+        let pipes = Pipes::new(stdio, self.commands.stages.len())?;
         let own_ruleset;
-        let ruleset = match &self.rules {
+        let ruleset = match &self.base.rules {
             RunRules::Shared(ruleset) => ruleset,
             RunRules::Each { abi, reads, rules } => {
                 own_ruleset = landlock::ruleset(*abi, *reads, rules)?;
                 &own_ruleset
             }
         };
-        let group = self.groups.as_ref().map(Groups::take).transpose();
+        let group = self.base.groups.as_ref().map(Groups::take).transpose();
         let group = group.map_err(|e| Error::host("make a cgroup for the run", e))?;
         let run = |status: Fd, more: Vec<Fd>| {
             let mut run = RunSpec {
-                prepared: Arc::clone(&self.spec),
+                spec: Arc::clone(&self.base.spec),
+                commands: Arc::clone(&self.commands),
                 status,
                 ruleset: ruleset.as_raw_fd(),
                 cgroup: group.as_ref().map(MemoryGroup::join),
@@ -151,29 +155,29 @@ impl Prepared {
             run.keep_descriptors();
             run
         };
-        let (kind, in_root) = match (hull, &self.starts) {
+        let (kind, in_root) = match (hull, &self.base.launcher) {
             (Some(hull), _) => {
                 let run = Arc::new(run(hull.status(), hull.descriptors()));
                 self.start_box(hull, &run)?
             }
-            (None, Starts::Launched(launcher)) => {
+            (None, Some(launcher)) => {
                 let launched = launcher.start(|status, control| run(status, vec![control]));
                 let (launched, in_root) = launched.map_err(|e| self.launch_failed(e))?;
                 (Kind::Launched(launched), in_root)
             }
-            (None, Starts::Box | Starts::Direct) => {
+            (None, None) => {
                 let (status, write) = pipe().map_err(|e| Error::host("make a pipe", e))?;
                 let run = run(write.as_raw_fd(), Vec::new());
                 (self.start_direct(&run, &status)?, run.in_root.load(Ordering::Acquire))
             }
         };
-        self.groups.iter().for_each(Groups::make_ahead);
+        self.base.groups.iter().for_each(Groups::make_ahead);
         Ok(Child {
             kind,
-            statuses: vec![None; self.spec.stages.len()],
+            statuses: vec![None; self.commands.stages.len()],
             group,
             in_root,
-            tasks_bounded: self.tasks_bounded,
+            tasks_bounded: self.base.counted.tasks,
         })
     }
 
@@ -182,7 +186,7 @@ impl Prepared {
         let answer = hull.enter(run);
         // Taking another uid marks the memory as not dumpable, and this process shares it until
         // the command is executed.
-        if let (Some(_), Ok(before)) = (&self.spec.identity.unused, dumpable) {
+        if let (Some(_), Ok(before)) = (&self.base.spec.identity.unused, dumpable) {
             // Refused only for an unknown value, and this one came from the kernel.
             let _ = rustix::process::set_dumpable_behavior(before);
         }
@@ -202,16 +206,16 @@ impl Prepared {
 
     fn start_direct(&self, run: &RunSpec, status: &OwnedFd) -> Result<Kind, Error> {
         let mut stack = Box::new_uninit_slice(2048);
-        let mut children = Vec::with_capacity(self.spec.stages.len());
+        let mut children = Vec::with_capacity(self.commands.stages.len());
         let own = rustix::process::getpid().as_raw_nonzero().get();
-        for (stage, index) in self.spec.stages.iter().zip(0u8..) {
+        for (stage, index) in self.commands.stages.iter().zip(0u8..) {
             let call = StageCall {
                 run,
                 stage,
                 index,
                 mount_table: &[],
                 init_pid: 0,
-                bounds: Some(&self.spec.hull.bounds),
+                bounds: Some(&self.base.spec.hull.bounds),
                 die_with: Some(own),
             };
             let pid = blocked(|| sys::start_stage(&call, &[], &mut stack))
@@ -254,8 +258,10 @@ impl Prepared {
     }
 
     fn failed(&self, stage: u8, step: Step, errno: Errno) -> Error {
-        let program = self.programs.get(usize::from(stage)).map_or("", String::as_str);
-        Error::step(self.tier, step, errno, program, &self.spec.cwd.to_string_lossy())
+        let stage = self.commands.stages.get(usize::from(stage));
+        let program = stage.and_then(|s| s.program.as_ref());
+        let program = program.map(|program| program.path.to_string_lossy()).unwrap_or_default();
+        Error::step(self.tier, step, errno, &program, &self.commands.cwd.to_string_lossy())
     }
 }
 
@@ -294,9 +300,9 @@ impl RunSpec {
         all.extend([self.status, self.ruleset]);
         all.extend(self.cgroup.map(Join::fd));
         all.extend(self.stage_io.iter().flat_map(|io| [io.stdin, io.stdout, io.stderr]));
-        all.extend(self.prepared.init_domain.as_ref().map(AsRawFd::as_raw_fd));
+        all.extend(self.commands.init_domain.as_ref().map(AsRawFd::as_raw_fd));
         all.extend(
-            self.prepared.stages.iter().filter_map(|s| s.exec_ruleset.as_ref().map(Ruleset::fd)),
+            self.commands.stages.iter().filter_map(|s| s.exec_ruleset.as_ref().map(Ruleset::fd)),
         );
         all.sort_unstable();
         all.dedup();

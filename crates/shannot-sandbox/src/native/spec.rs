@@ -51,7 +51,7 @@ pub(crate) struct Bounds {
     pub(crate) lock_securebits: bool,
 }
 
-/// The part of a box that does not change from run to run.
+/// What every run of one box has in common.
 #[derive(Debug)]
 pub(crate) struct BoxSpec {
     pub(crate) hull: Arc<HullSpec>,
@@ -65,14 +65,19 @@ pub(crate) struct BoxSpec {
     pub(crate) scratch_rules: Vec<CString>,
     /// The Landlock rights on scratch.
     pub(crate) scratch_access: u64,
+    pub(crate) identity: IdentitySpec,
+    pub(crate) rlimits: Vec<Rlimit>,
+}
+
+/// What a run adds to its box.
+#[derive(Debug)]
+pub(crate) struct CommandSpec {
     /// Tier L with an init: the Landlock domain (scopes only) that holds the whole run, so that
     /// the init's `kill(-1)` reaches all of it and nothing else.
     pub(crate) init_domain: Option<OwnedFd>,
-    pub(crate) identity: IdentitySpec,
     pub(crate) cwd: CString,
     /// Whether `/` serves where that cannot be entered.
     pub(crate) cwd_or_root: bool,
-    pub(crate) rlimits: Vec<Rlimit>,
     pub(crate) env: StringArray,
     pub(crate) stages: Vec<StageSpec>,
 }
@@ -196,7 +201,8 @@ pub(crate) struct HullShared {
 /// One run of a box.
 #[derive(Debug)]
 pub(crate) struct RunSpec {
-    pub(crate) prepared: Arc<BoxSpec>,
+    pub(crate) spec: Arc<BoxSpec>,
+    pub(crate) commands: Arc<CommandSpec>,
     /// Where [`super::step::Record`]s go.
     pub(crate) status: Fd,
     pub(crate) ruleset: Fd,

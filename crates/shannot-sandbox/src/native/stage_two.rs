@@ -60,7 +60,7 @@ fn go_on(fd: Option<Fd>) -> io::Result<Infallible> {
         run: OnceLock::new(),
     };
     let report = Reporter::new(run.status, 0);
-    report.need(Step::Verify, verify(&run.prepared.scratch_rules));
+    report.need(Step::Verify, verify(&run.spec.scratch_rules));
     fit_out(&hull, &run, &report)
 }
 

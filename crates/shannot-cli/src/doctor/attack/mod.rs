@@ -12,6 +12,7 @@ use serde::Serialize;
 use shannot::policy::profile::{Examples, Tier};
 use shannot::policy::types::AbsPath;
 use shannot::policy::{Argv, Cwd, Locale, Profile, Request, Stages};
+use shannot::sandbox::Prepared;
 use shannot::sandbox::attack::{ATTACK, attacks, read_answers};
 use shannot::{End, Executor, Gate, Io, LocalExecutor};
 
@@ -156,7 +157,8 @@ fn hidden(
     let grant = shannot::policy::authorize(profile, request(profile, site)?);
     let trials = executor.trials(&grant.map_err(Error::Denied)?)?;
     let best = trials.iter().find_map(|trial| trial.prepared.as_ref().ok());
-    Ok(best.map(|prepared| prepared.hidden().to_vec()).unwrap_or_default())
+    let hidden = best.into_iter().flat_map(Prepared::hidden);
+    Ok(hidden.map(ToOwned::to_owned).collect())
 }
 
 fn attack_box(

@@ -58,8 +58,8 @@ impl TierBox {
         match prepared {
             Ok(prepared) => {
                 shown.enforcement = Some(prepared.enforcement().into());
-                shown.programs = prepared.programs().to_vec();
-                let hidden = prepared.hidden().iter();
+                shown.programs = prepared.programs();
+                let hidden = prepared.hidden();
                 shown.hidden = hidden.map(|path| path.display().to_string()).collect();
             }
             Err(error) => shown.error = Some(chain(&error)),
