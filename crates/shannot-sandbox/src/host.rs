@@ -71,15 +71,20 @@ impl Host {
     /// # Errors
     /// The kernel gave no random bytes.
     pub fn facts(&self) -> io::Result<HostFacts> {
-        let mut ticket = [0u8; 8];
-        rustix::rand::getrandom(&mut ticket, rustix::rand::GetRandomFlags::empty())?;
         Ok(HostFacts {
             arch: Arch::X86_64,
-            ticket: Ticket(u64::from_ne_bytes(ticket)),
+            ticket: ticket()?,
             landlock_abi: self.landlock_abi,
             log_groups: self.log_groups(),
         })
     }
+}
+
+/// A number that nobody can guess.
+pub(crate) fn ticket() -> io::Result<Ticket> {
+    let mut ticket = [0u8; 8];
+    rustix::rand::getrandom(&mut ticket, rustix::rand::GetRandomFlags::empty())?;
+    Ok(Ticket(u64::from_ne_bytes(ticket)))
 }
 
 /// Every capability that this kernel knows, as bits. They are numbered without gaps.

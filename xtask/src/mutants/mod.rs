@@ -25,6 +25,18 @@ struct Mutant {
     to: String,
 }
 
+impl Mutant {
+    /// The file with the layer broken.
+    fn made(&self) -> Result<String, String> {
+        let Self { layer, what, file, from, to } = self;
+        let text = fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
+        if text.matches(from.as_str()).count() != 1 {
+            return Err(format!("{layer}: {what}: `from` stands not once in {}", file.display()));
+        }
+        Ok(text.replace(from, to))
+    }
+}
+
 /// Tries every mutant whose layer or text contains a word, and all without one. With all, writes
 /// the page.
 ///
@@ -36,6 +48,8 @@ pub(crate) fn run(words: &[String]) -> Result<(), String> {
         let text = format!("{}: {}", m.layer, m.what);
         words.is_empty() || words.iter().any(|word| text.contains(word))
     };
+    // All of them first: an hour later would be late.
+    table.mutant.iter().try_for_each(|mutant| mutant.made().map(drop))?;
     let copy = Copy::make()?;
     if let Some(test) = copy.first_failure(Path::new("crates/shannot-sandbox"))? {
         return Err(format!("the tests fail before anything is broken: {test}"));
@@ -99,13 +113,7 @@ impl Copy {
 
     fn put(&self, mutant: &Mutant) -> Result<(), String> {
         let path = self.dir.join(&mutant.file);
-        let text = fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
-        if text.matches(&mutant.from).count() != 1 {
-            let Mutant { layer, what, file, .. } = mutant;
-            return Err(format!("{layer}: {what}: `from` stands not once in {}", file.display()));
-        }
-        let text = text.replace(&mutant.from, &mutant.to);
-        fs::write(&path, text).map_err(|e| format!("{}: {e}", path.display()))
+        fs::write(&path, mutant.made()?).map_err(|e| format!("{}: {e}", path.display()))
     }
 
     fn restore(&self, mutant: &Mutant) -> Result<(), String> {

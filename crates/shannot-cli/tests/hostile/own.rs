@@ -74,6 +74,41 @@ fn no_privilege_is_left(column: Column) {
     }
 }
 
+/// The ids of `proc_pid_status(5)`: real, effective, saved and of the file system.
+fn identity_is_of_nobody_or_the_caller(column: Column) {
+    let probe = probe();
+    let shannot = shannot(column, &Profile::default(), &["--json"], &[word(&probe), "status"]);
+    let ran = if column.by_root() && column.landlock.is_none() {
+        // As who has logged in: with groups that open files.
+        let mut setpriv = std::process::Command::new("setpriv");
+        setpriv.args(["--groups", "0,7,1234"]).arg(shannot.get_program()).args(shannot.get_args());
+        setpriv.stdin(std::process::Stdio::null());
+        Ran::read(&setpriv.output().expect("setpriv starts"))
+    } else {
+        inside(column, &Profile::default(), &["status"])
+    };
+    let ids = |name: &str| -> Vec<u32> {
+        let fact = ran.report.fact(name);
+        fact.split_whitespace().map(|id| id.parse().expect("an id")).collect()
+    };
+    if column.tier != Tier::T1 {
+        let caller = if column.by_root() { (0, 0) } else { (user().uid, user().gid) };
+        assert_eq!((ids("Uid"), ids("Gid")), (vec![caller.0; 4], vec![caller.1; 4]));
+        return;
+    }
+    let unused = ids("Uid")[0];
+    assert!(unused >= 1_900_000_000, "{unused}");
+    assert_eq!((ids("Uid"), ids("Gid")), (vec![unused; 4], vec![unused; 4]));
+    // The two that own logs, and none of root's.
+    let groups = std::fs::read_to_string("/etc/group").expect("/etc/group");
+    let logs =
+        groups.lines().filter(|l| l.starts_with("adm:") || l.starts_with("systemd-journal:"));
+    let mut logs: Vec<u32> =
+        logs.map(|l| l.split(':').nth(2).expect("an id").parse().expect("an id")).collect();
+    logs.sort_unstable();
+    assert_eq!(ids("Groups"), logs);
+}
+
 fn signals_start_as_defaults(column: Column) {
     let probe = probe();
     let command = shannot(column, &Profile::default(), &["--json"], &[word(&probe), "status"]);
@@ -140,6 +175,7 @@ fn no_terminal_is_reachable(column: Column) {
 in_every_column! {
     descriptors_are_three_pipes => only_pipes_are_open;
     streams_are_pipes => streams_are_pipes_of_our_own;
+    identities_are_set => identity_is_of_nobody_or_the_caller;
     privileges_are_gone => no_privilege_is_left;
     signals_are_default => signals_start_as_defaults;
     terminals_are_out_of_reach => no_terminal_is_reachable;

@@ -203,6 +203,21 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// Whether another plan has the same box, and differs at most in what is run in it, from where,
+    /// with which environment and for how long.
+    pub fn has_the_box_of(&self, other: &Self) -> bool {
+        let Self { outline, identity, mounts, hide, landlock, limits, require, .. } = self;
+        *outline == other.outline
+            && *identity == other.identity
+            && *mounts == other.mounts
+            && *hide == other.hide
+            && *landlock == other.landlock
+            && *limits == other.limits
+            && *require == other.require
+    }
+}
+
 /// Paths of this file's constants, which are all absolute and normal.
 fn constant_paths(paths: &[&str]) -> Vec<AbsPath> {
     paths.iter().filter_map(|p| AbsPath::new(*p).ok()).collect()

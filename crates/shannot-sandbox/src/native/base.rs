@@ -20,7 +20,8 @@ use super::landlock::{self, Closed, Rule};
 use super::launch::Launcher;
 use super::scene::Scene;
 use super::spec::{
-    Bounds, BoxSpec, HullSpec, IdentitySpec, MOUNT_TABLE, MaskKind, MountStep, Rlimit, UserMap,
+    Bounds, BoxSpec, HullSpec, IdentitySpec, MOUNT_TABLE, MaskKind, MountStep, OpenFiles, Rlimit,
+    UserMap,
 };
 use super::{CAP_DAC_READ_SEARCH, CAP_SETPCAP};
 use crate::host::Host;
@@ -51,17 +52,28 @@ pub(super) enum RunRules {
 
 impl Base {
     /// Looks at the host for all that the plan leaves open, and for what is hidden at the scene of
-    /// the box; `tell` is given the mounts as soon as they are known.
+    /// the box; `tell` is given the mounts as soon as they are known, for whoever makes the most of
+    /// them. `hull` is that of the runs.
     pub(super) fn find(
         plan: &Plan,
         host: &Host,
-        hull: Arc<HullSpec>,
+        (made_by, hull): (MadeBy, Arc<HullSpec>),
         scene: Scene,
         tell: impl FnOnce(&Arc<[MountStep]>),
     ) -> Result<Self, Error> {
         let hidden = hides::find(&plan.hide, host.uid, &scene)?;
-        let places: Arc<[MountStep]> = mount_steps(&plan.mounts, &hidden).into();
-        tell(&places);
+        let mounts = match made_by {
+            MadeBy::Run => {
+                let all = mount_steps(&plan.mounts, &hidden).into();
+                tell(&all);
+                all
+            }
+            MadeBy::Zygote => {
+                let (zygote, run) = divided(plan, &hidden);
+                tell(&zygote.into());
+                run.into()
+            }
+        };
         let (reads, rules) = read_rules(plan, &hidden, &scene.mounts);
         let abi = plan.landlock.abi;
         let scratch: Vec<CString> = plan.landlock.write.iter().map(c_abs).collect();
@@ -78,12 +90,13 @@ impl Base {
         let spec = BoxSpec {
             hull,
             host_pids: shows_host_pids(&plan.outline),
-            places,
+            mounts,
             mount_table: plan.mounts.contains(&Mount::HostMountTable).then(mount_table),
             scratch_rules: scratch,
             scratch_access: landlock::scratch_access(abi, reads),
             identity: identity(plan),
             rlimits: rlimits(plan, &counted),
+            open_files: open_files(plan, host),
         };
         let groups = counted.memory.clone();
         Ok(Self {
@@ -110,10 +123,51 @@ pub(super) fn hull(outline: &Outline, host: &Host) -> HullSpec {
             uid: format!("{0} {0} 1", host.uid).into_bytes(),
             gid: format!("{0} {0} 1", host.gid).into_bytes(),
         }),
+        maps_itself: false,
         pid_max: shows_host_pids(outline).then(|| pid_max(host)).flatten(),
         mounts: mount_steps(&outline.mounts(), &[]),
+        lends: !cloned.is_empty(),
+        keeps_proc: false,
         bounds: bounds(outline, host),
     }
+}
+
+/// The same in two parts: what a zygote makes once, and what each run has of its own. That is, too, a
+/// user namespace, where there is one: processes are counted in it.
+pub(super) fn hulls(outline: &Outline, host: &Host) -> (HullSpec, HullSpec) {
+    let (whole, again) = (hull(outline, host), hull(outline, host));
+    let is_own = |step: &MountStep| *step == MountStep::OwnProc;
+    let (own, shared) = whole.mounts.into_iter().partition(is_own);
+    let runs = [Namespace::Mount, Namespace::Pid, Namespace::User];
+    let runs: Vec<_> = runs.into_iter().filter(|n| outline.namespaces.contains(n)).collect();
+    let zygote = HullSpec {
+        cloned: whole.cloned & !clone_flags(&[Namespace::Pid]),
+        pid_max: None,
+        mounts: shared,
+        keeps_proc: whole.pid_max.is_some() || whole.user_map.is_some(),
+        ..again
+    };
+    let maps_itself = whole.user_map.is_some();
+    let bounds = if maps_itself { whole.bounds } else { HullSpec::nothing().bounds };
+    let run = HullSpec {
+        cloned: clone_flags(&runs),
+        user_map: whole.user_map,
+        maps_itself,
+        pid_max: whole.pid_max,
+        mounts: own,
+        bounds,
+        ..HullSpec::nothing()
+    };
+    (zygote, run)
+}
+
+/// Who makes the mounts of a box.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum MadeBy {
+    /// Its first process, all of them.
+    Run,
+    /// A zygote, but for what each run has of its own.
+    Zygote,
 }
 
 /// Whether the box has a pid namespace of its own and yet shows the host's `/proc`.
@@ -209,13 +263,27 @@ fn mount_steps(mounts: &[Mount], hidden: &[Hidden]) -> Vec<MountStep> {
     steps
 }
 
+/// The mounts of a plan as a zygote makes them, and as each run does: with a `/proc` of its own it
+/// covers what is below it.
+fn divided(plan: &Plan, hidden: &[Hidden]) -> (Vec<MountStep>, Vec<MountStep>) {
+    let own_proc = plan.outline.view.processes == Processes::Own;
+    let is_own = |h: &&Hidden| own_proc && h.path.starts_with("/proc");
+    let (own, shared): (Vec<_>, Vec<_>) = hidden.iter().partition(is_own);
+    let cloned = |list: Vec<&Hidden>| list.into_iter().cloned().collect::<Vec<_>>();
+    let (hides, rest): (Vec<_>, Vec<_>) =
+        plan.mounts.iter().cloned().partition(|mount| *mount == Mount::Hides);
+    let mut run = mount_steps(&hides, &cloned(own));
+    run.extend(mount_steps(&rest, &[]));
+    (mount_steps(&hides, &cloned(shared)), run)
+}
+
 /// The steps that cover what is hidden. One directory is covered by what the others get copies of.
 fn masks(hidden: &[Hidden]) -> Vec<MountStep> {
     if hidden.is_empty() {
         return Vec::new();
     }
     let path = |h: &Hidden| CString::new(h.path.as_os_str().as_bytes()).unwrap_or_default();
-    let first = hidden.iter().find(|h| h.kind == MaskKind::Dir && h.seen);
+    let first = hidden.iter().find(|h| h.kind == MaskKind::Dir && h.seen());
     let rest = hidden.iter().filter(|h| Some(*h) != first);
     std::iter::once(MountStep::MaskSource(first.map(path)))
         .chain(rest.map(|h| MountStep::Mask(path(h), h.kind)))
@@ -278,7 +346,6 @@ fn rlimits(plan: &Plan, counted: &Counted) -> Vec<Rlimit> {
         // Queued signals and timers are counted for each user, the host's own included.
         (Resource::Sigpending, 1024, 1024),
         (Resource::Stack, 8 << 20, 8 << 20),
-        (Resource::Nofile, limits.open_files.into(), limits.open_files.into()),
     ];
     if counted.tasks {
         list.push((Resource::Nproc, limits.processes.into(), limits.processes.into()));
@@ -291,10 +358,22 @@ fn rlimits(plan: &Plan, counted: &Counted) -> Vec<Rlimit> {
     }
     list.into_iter()
         .map(|(resource, soft, hard)| {
-            let most = getrlimit(resource).maximum.unwrap_or(u64::MAX);
+            let most = most(resource);
             let raw = resource as u32;
             Rlimit { resource: raw, soft: soft.min(most), hard: hard.min(most) }
         })
         .collect()
 }
 
+fn open_files(plan: &Plan, host: &Host) -> OpenFiles {
+    let with_program = u64::from(shannot_policy::plan::PROGRAM_FD) + 1;
+    OpenFiles {
+        program: with_program.min(host.open_files),
+        command: u64::from(plan.limits.open_files).min(most(Resource::Nofile)),
+    }
+}
+
+/// What this process may raise a limit to.
+fn most(resource: Resource) -> u64 {
+    getrlimit(resource).maximum.unwrap_or(u64::MAX)
+}

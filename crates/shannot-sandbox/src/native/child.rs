@@ -39,6 +39,8 @@ pub struct Child {
     pub(super) group: Option<MemoryGroup>,
     pub(super) in_root: bool,
     pub(super) tasks_bounded: bool,
+    /// Whether none of the commands can have a child.
+    pub(super) alone: bool,
 }
 
 /// Whose children the commands are.
@@ -82,6 +84,22 @@ impl Child {
             Kind::Launched(launched) => launched.reports.fd(),
             Kind::Direct(_) => None,
         }
+    }
+
+    /// Whether every process of the run but the box's own has ended, so that nothing of it can act any
+    /// more, and how its commands ended is known. What is left is for the kernel to take apart, and for
+    /// [`Child::try_wait`] or a drop to see to. Does not wait.
+    ///
+    /// # Errors
+    /// As [`Child::try_wait`].
+    pub fn try_end(&mut self) -> io::Result<bool> {
+        if let (Kind::Box(hull), true) = (&mut self.kind, self.alone) {
+            hull.reports.collect(&mut self.statuses);
+            if self.statuses.iter().all(Option::is_some) {
+                return Ok(true);
+            }
+        }
+        self.try_wait()
     }
 
     /// Whether the run has ended: every process of it, not only its commands. Does not wait.

@@ -11,7 +11,7 @@ use super::error::Error;
 use super::hides::{self, Hidden};
 use super::landlock;
 use super::program::{self, Resolved};
-use super::spec::{CommandSpec, ProgramSpec, Ruleset, StageSpec};
+use super::spec::{CommandSpec, FilterSpec, ProgramSpec, Ruleset, StageSpec};
 use super::strings::StringArray;
 use crate::host::Host;
 
@@ -26,7 +26,8 @@ pub(super) enum Starts {
     Launched,
 }
 
-/// Looks up the commands of a plan in the box that they will run in.
+/// Looks up the commands of a plan in the box that they will run in. `in_force` is the filter that
+/// the first one's process has already.
 ///
 /// # Errors
 /// A program that is not there or is hidden; a directory to start in that is hidden.
@@ -34,6 +35,7 @@ pub(super) fn find(
     plan: &Plan,
     host: &Host,
     base: &Base,
+    in_force: Option<&Filter>,
 ) -> Result<(Starts, CommandSpec), Error> {
     let search = plan.env.iter().find(|(n, _)| n == "PATH").map_or("", |(_, v)| v.as_str());
     let resolved = plan
@@ -51,7 +53,7 @@ pub(super) fn find(
         cwd,
         cwd_or_root: matches!(plan.cwd, Cwd::InOrRoot(_)),
         env: StringArray::new(env.collect()),
-        stages: stages(plan, resolved, search, host)?,
+        stages: stages(plan, resolved, search, in_force)?,
     };
     Ok((starts, spec))
 }
@@ -62,7 +64,8 @@ fn cwd(plan: &Plan, base: &Base) -> Result<CString, Error> {
     let path = plan.cwd.path();
     let place = path_of(&path);
     let below = |h: &Hidden| h.is_distant(&base.mounts) && place.starts_with(&h.path);
-    if plan.outline.tier != Tier::L || !(base.hidden.iter().any(below) || hides::is_by_magic_link(place))
+    if plan.outline.tier != Tier::L
+        || !(base.hidden.iter().any(below) || hides::is_by_magic_link(place))
     {
         return Ok(c_abs(&path));
     }
@@ -105,9 +108,8 @@ fn stages(
     plan: &Plan,
     resolved: Vec<Resolved>,
     search: &str,
-    host: &Host,
+    mut in_force: Option<&Filter>,
 ) -> Result<Vec<StageSpec>, Error> {
-    let program_fd = u64::from(shannot_policy::plan::PROGRAM_FD);
     plan.stages
         .iter()
         .zip(resolved)
@@ -119,14 +121,19 @@ fn stages(
                 files.extend(stage.spawns.iter().flat_map(|p| program::files_of(p, search)));
                 Some(Ruleset::Own(landlock::executables(plan.landlock.abi, &files)?))
             };
+            // Of the first stage alone.
+            let in_force = in_force.take();
+            let applied = in_force.unwrap_or(&stage.filter);
             Ok(StageSpec {
                 program: Some(ProgramSpec {
                     path: landlock::c_path(&resolved.path)?,
                     argv: StringArray::new(resolved.argv),
-                    nofile: (program_fd + 1).min(host.open_files),
                 }),
-                filter: filter(&stage.filter),
-                ticket: match stage.filter.exec {
+                filter: match in_force {
+                    None => FilterSpec::Install(filter(&stage.filter)),
+                    Some(_) => FilterSpec::InForce,
+                },
+                ticket: match applied.exec {
                     Exec::Once { ticket, .. } => ticket.0,
                     Exec::Listed | Exec::ByAnother => 0,
                 },
@@ -137,7 +144,7 @@ fn stages(
 }
 
 /// The plan's filter in the kernel's form.
-fn filter(filter: &Filter) -> Vec<libc::sock_filter> {
+pub(super) fn filter(filter: &Filter) -> Vec<libc::sock_filter> {
     filter
         .compile()
         .insns()

@@ -7,23 +7,27 @@
 //! the whole box.
 //!
 //! Order, for the box: session, the read-only tree, bounds, namespaces; then what the host was
-//! looked at for: hidden paths and scratch, descriptors, the host's mount table. For each stage:
-//! that table, the program, identity and capabilities, `no_new_privs`, Landlock, limits,
-//! descriptors, signals, seccomp, `execveat`. Each step needs something that a later one takes away.
+//! looked at for: hidden paths and scratch, descriptors. For each stage, what no command changes:
+//! cgroup, the host's mount table, identity and capabilities, `no_new_privs`, Landlock, limits; then
+//! what the command says: standard streams, the program, working directory, the programs it may
+//! start, descriptors, signals, seccomp, `execveat`. Each step needs something that a later one
+//! takes away.
+//!
+//! A box that is made ahead of its run waits between these two, in the first command's own process.
 
 use std::ffi::CStr;
 use std::os::fd::AsRawFd;
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
 
-use shannot_policy::MOST_STAGES;
-
 use super::cgroup::Join;
 use super::init;
 use super::lent::Slot;
-use super::spec::{Bounds, HullShared, IdentitySpec, MOUNT_TABLE, RunSpec, StageSpec};
+use super::spec::{
+    Ahead, Bounds, FilterSpec, HullShared, IdentitySpec, OpenFiles, PlaceSpec, RunSpec, StageSpec,
+};
 use super::step::{Record, Step};
-use super::sys::{self, Errno, Fd, Sys};
+use super::sys::{self, Errno, Fd, Inbox, Sys};
 use super::tree;
 
 /// One step that fails ends this process, after telling the parent which and why.
@@ -45,10 +49,13 @@ impl Reporter {
     }
 
     fn fail(&self, step: Step, errno: Errno) -> ! {
-        let record = Record::Failed { stage: self.stage, step, errno: errno.0 };
+        self.tell(Record::Failed { stage: self.stage, step, errno: errno.0 });
+        sys::exit(125)
+    }
+
+    pub(super) fn tell(&self, record: Record) {
         // With the pipe gone there is nobody to tell.
         let _ = sys::write(self.status, &record.to_bytes());
-        sys::exit(125)
     }
 }
 
@@ -58,23 +65,45 @@ impl Reporter {
 pub(super) extern "C" fn box_main(hull: &HullShared) -> ! {
     let report = Reporter::new(hull.status, 0);
     make_hull(hull, &report);
-    let places = await_told(hull, &hull.places);
-    tree::make(places, &hull.lent, &report);
-    let run = await_told(hull, &hull.run);
+    let mounts = await_told(hull, &hull.mounts);
+    tree::make(mounts, &hull.lent, &report);
+    if let Some(inbox) = &hull.inbox {
+        serve_births(hull, inbox, &report);
+    }
+    let place = await_told(hull, &hull.place);
     if let Some(cpus) = &hull.cpus {
         // They were this process's before.
         let _ = sys::set_cpus(0, cpus);
     }
+    let first = place.ahead.as_ref().map(|_| init::start_ahead(hull, place, &report));
+    let run = match (hull.run.get(), first) {
+        (Some(run), _) => run,
+        // The process of the first command has waited in vain.
+        (None, Some(_)) => sys::exit(0),
+        (None, None) => await_told(hull, &hull.run),
+    };
+    run.taken.store(true, Ordering::Release);
     // Until here the descriptors are the parent's own, so that what it opened meanwhile is here.
-    // Not by unshare(2), which containers refuse whatever is asked of it; no descriptor has this
-    // number, so none is closed.
+    own_descriptors(&report);
+    fit_out(hull, place, run, first, &report)
+}
+
+/// Leaves the descriptors of another process for a copy of them. Not by unshare(2), which containers
+/// refuse whatever is asked of it; no descriptor has this number, so none is closed.
+fn own_descriptors(report: &Reporter) {
     let own = libc::CLOSE_RANGE_UNSHARE;
     report.need(Step::Descriptors, sys::close_range(u32::MAX, u32::MAX, own));
-    fit_out(hull, run, &report)
 }
 
 /// What is left once the box has its mounts and namespaces, and this process descriptors of its own.
-pub(super) fn fit_out(hull: &HullShared, run: &RunSpec, report: &Reporter) -> ! {
+/// `first` is the first command's process, where it was made ahead.
+pub(super) fn fit_out(
+    hull: &HullShared,
+    place: &PlaceSpec,
+    run: &RunSpec,
+    first: Option<i32>,
+    report: &Reporter,
+) -> ! {
     // What the parent's other threads and other runs have open must not stay open here: a pipe
     // of another run would never end, a caller's file would be held.
     let mut host_proc = hull.lent.host_proc.get();
@@ -86,26 +115,29 @@ pub(super) fn fit_out(hull: &HullShared, run: &RunSpec, report: &Reporter) -> ! 
     // Otherwise what is opened below would get the numbers that a command's standard streams are
     // about to take.
     for standard in 0..=2 {
-        report.need(Step::Descriptors, sys::dup3(run.status, standard, libc::O_CLOEXEC));
+        report.need(Step::Descriptors, sys::dup3(place.status, standard, libc::O_CLOEXEC));
     }
-    let (spec, commands) = (&*run.spec, &*run.commands);
-    let mut tables = [[-1; MOUNT_TABLE.len()]; MOST_STAGES];
-    if let Some(sources) = &spec.mount_table {
-        let tables = tables.iter_mut().take(commands.stages.len());
-        report.need(Step::HostMountTable, tree::host_tables(sources, host_proc, tables));
+    if first.is_none() {
+        allow_scratch(place, &Slot::empty(), report);
     }
-    for path in &spec.scratch_rules {
-        let dir = report.need(Step::LandlockRule, sys::open(path, libc::O_PATH | libc::O_CLOEXEC));
-        let allowed = sys::landlock_allow(run.ruleset, dir, spec.scratch_access);
-        report.need(Step::LandlockRule, allowed);
-        sys::close(dir);
-    }
-    if let Some(domain) = &commands.init_domain {
+    if let Some(domain) = &run.commands.init_domain {
         report.need(Step::NoNewPrivs, sys::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0));
         report.need(Step::Landlock, sys::landlock_restrict_self(domain.as_raw_fd()));
         report.need(Step::Subreaper, sys::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0));
     }
-    init::run(hull, run, &tables, report)
+    init::run(hull, place, run, first, host_proc)
+}
+
+/// Gives the run's ruleset rules for scratch, which exists by now.
+pub(super) fn allow_scratch(place: &PlaceSpec, brief: &Slot, report: &Reporter) {
+    let spec = &*place.spec;
+    for path in &spec.scratch_rules {
+        let dir = sys::open(path, libc::O_PATH | libc::O_CLOEXEC);
+        let dir = brief.note(report.need(Step::LandlockRule, dir));
+        let allowed = sys::landlock_allow(place.ruleset, dir, spec.scratch_access);
+        brief.close();
+        report.need(Step::LandlockRule, allowed);
+    }
 }
 
 /// The session, the read-only tree, what no process of the box can ever have, and last the
@@ -114,14 +146,25 @@ pub(super) fn fit_out(hull: &HullShared, run: &RunSpec, report: &Reporter) -> ! 
 fn make_hull(hull: &HullShared, report: &Reporter) {
     let spec = &*hull.spec;
     report.need(Step::Session, sys::setsid());
+    if spec.keeps_proc {
+        let proc = sys::open_tree_clone(libc::AT_FDCWD, c"/proc");
+        hull.lent.writable_proc.note(report.need(Step::OwnProc, proc));
+    }
+    let write = |path, bytes: &[u8]| write_proc(hull, path, bytes);
+    if let Some(map) = spec.user_map.as_ref().filter(|_| spec.maps_itself) {
+        // In this order: without the first, an ordinary user may not map its group.
+        report.need(Step::UserMap, write(c"/proc/self/setgroups", b"deny"));
+        report.need(Step::UserMap, write(c"/proc/self/uid_map", &map.uid));
+        report.need(Step::UserMap, write(c"/proc/self/gid_map", &map.gid));
+    }
     if let Some(pid_max) = &spec.pid_max {
         // This namespace's own, from here on. Refused where /proc/sys is read-only already, as in
         // containers: columns get wider, and that is all.
-        let _ = write_file(c"/proc/sys/kernel/pid_max", pid_max, &hull.lent.brief);
+        let _ = write(c"/proc/sys/kernel/pid_max", pid_max);
     }
     // Until the tree is private, what is mounted on the host is mounted here too.
     tree::make(&spec.mounts, &hull.lent, report);
-    if !spec.mounts.is_empty() {
+    if spec.lends {
         report.need(Step::Lend, tree::lend(&hull.lent));
         report.need(Step::Lend, sys::write(hull.status, &Record::Apart.to_bytes()));
     }
@@ -134,64 +177,100 @@ fn make_hull(hull: &HullShared, report: &Reporter) {
 /// How long a box that is begun waits to be told the rest, in seconds.
 const LONGEST_WAIT: i64 = 30;
 
-/// Waits until the parent has put something into `slot`, which it tells by a byte. Ends this
-/// process when nothing more is to come: the parent could not make the box ready and closed
-/// `control`, or it has ended, which does not close `control` as long as this process shares the
-/// table with its other end.
-fn await_told<'a, T>(hull: &'a HullShared, slot: &'a OnceLock<T>) -> &'a T {
-    let wait = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+/// Waits until the parent has put something into `told`.
+fn await_told<'a, T>(hull: &'a HullShared, told: &'a OnceLock<T>) -> &'a T {
     loop {
-        let mut fds = [wait(hull.control), wait(hull.supervisor)];
+        if let Some(value) = told.get() {
+            // Its byte, if it is still to be read, is a signal of number zero, which is none.
+            return value;
+        }
+        await_word(hull);
+    }
+}
+
+/// Waits for one byte of the parent's. Ends this process when nothing more is to come: the parent
+/// could not make the box ready and closed `control`, or it has ended, which does not close `control`
+/// as long as this process shares the table with its other end; or the host's mounts have changed.
+fn await_word(hull: &HullShared) {
+    let wait = |fd, events| libc::pollfd { fd, events, revents: 0 };
+    loop {
+        let mut fds = [
+            wait(hull.control, libc::POLLIN),
+            wait(hull.supervisor, libc::POLLIN),
+            // proc_pid_mountinfo(5).
+            wait(hull.host_mounts, libc::POLLPRI),
+        ];
         // Not for ever: a supervisor that executes another program keeps its id, and the table.
         match sys::poll(&mut fds, Some(LONGEST_WAIT)) {
             Err(_) => continue,
             Ok(0) => sys::exit(0),
             Ok(_) => {}
         }
+        let [control, supervisor, mounts] = fds;
+        if supervisor.revents != 0 || mounts.revents != 0 {
+            sys::exit(0);
+        }
         let mut byte = [0u8; 1];
-        let [control, _] = fds;
-        let told = control.revents & libc::POLLIN != 0
-            && matches!(sys::read(hull.control, &mut byte), Ok(1));
-        match slot.get() {
-            Some(value) if told => return value,
+        match sys::read(hull.control, &mut byte) {
+            Ok(1) if control.revents & libc::POLLIN != 0 => return,
             _ => sys::exit(0),
+        }
+    }
+}
+
+/// A zygote: keeps its namespaces and mounts, and starts the first processes of boxes in copies of
+/// them, until nobody has asked for one for long.
+fn serve_births(hull: &HullShared, inbox: &Inbox, report: &Reporter) -> ! {
+    report.tell(Record::Ready);
+    loop {
+        await_word(hull);
+        match inbox.bear() {
+            Ok(Some(())) => report.tell(Record::Born),
+            // The byte was of something else that it was told.
+            Ok(None) => {}
+            Err(errno) => {
+                report.tell(Record::Failed { stage: 0, step: Step::Clone, errno: errno.0 });
+            }
         }
     }
 }
 
 /// One command of the box, or of tier L without an init. Never returns.
 pub(super) extern "C" fn stage_main(call: &StageCall) -> ! {
-    let run = call.run;
-    let stage = call.stage;
-    let report = Reporter::new(run.status, call.index);
-    let (spec, commands) = (&*run.spec, &*run.commands);
-    if let Some(Join::Tasks(group)) = run.cgroup {
+    let report = Reporter::new(call.place.status, call.index);
+    confine(call, &report);
+    let run = match call.run {
+        Told::Now(run) => run,
+        Told::Later(hull) => {
+            if let Some(Ahead::Filtered(filter)) = &call.place.ahead {
+                report.need(Step::Seccomp, sys::seccomp(filter));
+            }
+            report.tell(Record::Ready);
+            let run = await_told(hull, &hull.run);
+            run.taken.store(true, Ordering::Release);
+            own_descriptors(&report);
+            close_all_but(&run.keep, None);
+            run
+        }
+    };
+    execute(call, run, &report)
+}
+
+/// What is the same for every command of a box.
+fn confine(call: &StageCall, report: &Reporter) {
+    let spec = &*call.place.spec;
+    if let Some(Join::Tasks(group)) = call.place.cgroup {
         report.need(Step::Cgroup, sys::write(group, b"0"));
     }
-    if let Some(io) = run.stage_io.get(usize::from(call.index)) {
-        for (standard, fd) in (0..).zip([io.stdin, io.stdout, io.stderr]) {
-            report.need(Step::Stdio, sys::dup3(fd, standard, 0));
-        }
+    if let (Some(sources), Some(proc)) = (&spec.mount_table, call.host_proc) {
+        report.need(Step::HostMountTable, tree::host_table(sources, proc, call.brief));
     }
-    for (mount, (_, own)) in call.mount_table.iter().zip(MOUNT_TABLE) {
-        report.need(Step::HostMountTable, sys::attach(*mount, own));
-    }
-    open_program(stage, &report);
     if let Some(bounds) = call.bounds {
-        set_bounds(bounds, &report);
+        set_bounds(bounds, report);
     }
-    take_identity(&spec.identity, call.init_pid, &report);
-    let mut entered = sys::chdir(&commands.cwd);
-    if entered.is_err() && commands.cwd_or_root {
-        run.in_root.store(true, Ordering::Release);
-        entered = sys::chdir(c"/");
-    }
-    report.need(Step::Cwd, entered);
+    take_identity(&spec.identity, call.init_pid, report);
     report.need(Step::NoNewPrivs, sys::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0));
-    report.need(Step::Landlock, sys::landlock_restrict_self(run.ruleset));
-    if let Some(ruleset) = &stage.exec_ruleset {
-        report.need(Step::Landlock, sys::landlock_restrict_self(ruleset.fd()));
-    }
+    report.need(Step::Landlock, sys::landlock_restrict_self(call.place.ruleset));
     if let Some(parent) = call.die_with {
         // After the change of uid, which clears it. A parent that died before this line cannot
         // send the signal any more.
@@ -205,16 +284,41 @@ pub(super) extern "C" fn stage_main(call: &StageCall) -> ! {
     for limit in &spec.rlimits {
         report.need(Step::Limits, sys::setrlimit(limit.resource, limit.soft, limit.hard));
     }
-    let cloexec = libc::CLOSE_RANGE_CLOEXEC;
-    report.need(Step::Descriptors, sys::close_range(3, u32::MAX, cloexec));
     // Rust ignores SIGPIPE, and a caller may ignore others; a command expects the defaults. The
     // clone has reset handlers, but not what is ignored. SIGKILL and SIGSTOP answer EINVAL, which
     // is as good.
     for signal in 1..=64 {
         let _ = sys::default_action(signal);
     }
+}
+
+/// The rest, up to the program.
+fn execute(call: &StageCall, run: &RunSpec, report: &Reporter) -> ! {
+    let commands = &*run.commands;
+    let Some(stage) = commands.stages.get(usize::from(call.index)) else { sys::exit(0) };
+    if let Some(io) = run.stage_io.get(usize::from(call.index)) {
+        for (standard, fd) in (0..).zip([io.stdin, io.stdout, io.stderr]) {
+            report.need(Step::Stdio, sys::dup3(fd, standard, 0));
+        }
+    }
+    open_program(stage, call.place.spec.open_files, report);
+    let mut entered = sys::chdir(&commands.cwd);
+    if entered.is_err() && commands.cwd_or_root {
+        run.in_root.store(true, Ordering::Release);
+        entered = sys::chdir(c"/");
+    }
+    report.need(Step::Cwd, entered);
+    if let Some(ruleset) = &stage.exec_ruleset {
+        report.need(Step::Landlock, sys::landlock_restrict_self(ruleset.fd()));
+    }
+    let cloexec = libc::CLOSE_RANGE_CLOEXEC;
+    report.need(Step::Descriptors, sys::close_range(3, u32::MAX, cloexec));
     report.need(Step::Signals, sys::set_signal_mask(0));
-    report.need(Step::Seccomp, sys::seccomp(&stage.filter));
+    match &stage.filter {
+        FilterSpec::Install(filter) => report.need(Step::Seccomp, sys::seccomp(filter)),
+        // What is called above is what every filter lets through.
+        FilterSpec::InForce => {}
+    }
     let Some(program) = &stage.program else {
         // A probe of the tier: all that had to hold, holds.
         sys::exit(0)
@@ -225,18 +329,26 @@ pub(super) extern "C" fn stage_main(call: &StageCall) -> ! {
 
 /// What [`stage_main`] is given.
 pub(super) struct StageCall<'a> {
-    pub(super) run: &'a RunSpec,
-    pub(super) stage: &'a StageSpec,
+    pub(super) place: &'a PlaceSpec,
+    pub(super) run: Told<'a>,
     pub(super) index: u8,
-    /// Detached mounts of the host's mount table, one for each of [`MOUNT_TABLE`]; empty where
-    /// the mounts are the host's own.
-    pub(super) mount_table: &'a [Fd],
+    /// The host's `/proc`, where its mount table is to be shown.
+    pub(super) host_proc: Option<Fd>,
+    /// Where what is opened for a moment is noted.
+    pub(super) brief: &'a Slot,
     /// The id of the box's first process, where there is one.
     pub(super) init_pid: i32,
     /// What no first process has seen to.
     pub(super) bounds: Option<&'a Bounds>,
     /// The parent whose end must end this process, where no init sees to it.
     pub(super) die_with: Option<i32>,
+}
+
+/// When a process learns what to execute.
+pub(super) enum Told<'a> {
+    Now(&'a RunSpec),
+    /// It is told by way of the box's first process, whose descriptors it shares until then.
+    Later(&'a HullShared),
 }
 
 /// Closes every descriptor but those, which are in ascending order, and one more, if it is one.
@@ -257,20 +369,32 @@ pub(super) fn close_all_but(keep: &[Fd], mut and: Option<Fd>) {
     let _ = sys::close_range(first, u32::MAX, 0);
 }
 
-fn write_file(path: &CStr, bytes: &[u8], slot: &Slot) -> Sys {
-    let fd = slot.note(sys::open(path, libc::O_WRONLY | libc::O_CLOEXEC)?);
+/// Writes a file of the host's `/proc`: of the one that a zygote keeps or, as long as the tree has not
+/// been made read-only, of the one that shows.
+fn write_proc(hull: &HullShared, path: &CStr, bytes: &[u8]) -> Sys {
+    let below = path.to_bytes_with_nul().get(b"/proc/".len()..).unwrap_or_default();
+    let flags = libc::O_WRONLY | libc::O_CLOEXEC;
+    let fd = match CStr::from_bytes_with_nul(below) {
+        Ok(below) if hull.proc >= 0 => sys::open_at(hull.proc, below, flags),
+        _ => sys::open(path, flags),
+    };
+    let fd = hull.lent.brief.note(fd?);
     let written = sys::write(fd, bytes);
-    slot.close();
+    hull.lent.brief.close();
     written.map(drop)
 }
 
 /// Opens the program where the box shows it, at the one number the filter lets be executed.
-fn open_program(stage: &StageSpec, report: &Reporter) {
-    let Some(program) = &stage.program else { return };
-    let fd = report.need(Step::Program, sys::open(&program.path, libc::O_PATH | libc::O_CLOEXEC));
-    let raised = sys::setrlimit(libc::RLIMIT_NOFILE, program.nofile, program.nofile);
-    report.need(Step::Limits, raised);
-    report.need(Step::Program, sys::dup3(fd, super::PROGRAM_FD, libc::O_CLOEXEC));
+fn open_program(stage: &StageSpec, limit: OpenFiles, report: &Reporter) {
+    if let Some(program) = &stage.program {
+        let fd = sys::open(&program.path, libc::O_PATH | libc::O_CLOEXEC);
+        let fd = report.need(Step::Program, fd);
+        let raised = sys::setrlimit(libc::RLIMIT_NOFILE, limit.program, limit.program);
+        report.need(Step::Limits, raised);
+        report.need(Step::Program, sys::dup3(fd, super::PROGRAM_FD, libc::O_CLOEXEC));
+    }
+    let lowered = sys::setrlimit(libc::RLIMIT_NOFILE, limit.command, limit.command);
+    report.need(Step::Limits, lowered);
 }
 
 /// Takes what no program executed later could get otherwise than from these sets.

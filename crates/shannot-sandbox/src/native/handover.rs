@@ -9,7 +9,8 @@ use std::sync::atomic::AtomicBool;
 
 use super::cgroup::Join;
 use super::spec::{
-    BoxSpec, CommandSpec, HullSpec, IdentitySpec, ProgramSpec, Rlimit, Ruleset, RunSpec, StageIo, StageSpec,
+    BoxSpec, CommandSpec, FilterSpec, HullSpec, IdentitySpec, OpenFiles, PlaceSpec, ProgramSpec,
+    Rlimit, Ruleset, RunSpec, StageIo, StageSpec,
 };
 use super::strings::StringArray;
 use super::sys::Fd;
@@ -17,6 +18,7 @@ use super::sys::Fd;
 /// A run, and where the first process listens.
 #[derive(Debug)]
 pub(super) struct Handover {
+    pub(super) place: PlaceSpec,
     pub(super) run: RunSpec,
     pub(super) control: Fd,
 }
@@ -49,13 +51,13 @@ impl Writer {
 }
 
 /// The bytes of a run.
-pub(super) fn write(run: &RunSpec, control: Fd) -> Vec<u8> {
+pub(super) fn write(place: &PlaceSpec, run: &RunSpec, control: Fd) -> Vec<u8> {
     let mut w = Writer::default();
-    let (spec, commands) = (&*run.spec, &*run.commands);
+    let (spec, commands) = (&*place.spec, &*run.commands);
     w.fd(control);
-    w.fd(run.status);
-    w.fd(run.ruleset);
-    match run.cgroup {
+    w.fd(place.status);
+    w.fd(place.ruleset);
+    match place.cgroup {
         None => w.number(0),
         Some(Join::Tasks(fd)) => {
             w.number(1);
@@ -79,6 +81,8 @@ pub(super) fn write(run: &RunSpec, control: Fd) -> Vec<u8> {
         w.number(limit.soft);
         w.number(limit.hard);
     });
+    w.number(spec.open_files.program);
+    w.number(spec.open_files.command);
     w.string(&commands.cwd);
     w.number(u64::from(commands.cwd_or_root));
     w.list(commands.env.strings().iter(), Writer::string);
@@ -87,7 +91,12 @@ pub(super) fn write(run: &RunSpec, control: Fd) -> Vec<u8> {
 }
 
 fn stage(w: &mut Writer, stage: &StageSpec) {
-    w.list(stage.filter.iter(), |w, insn| {
+    let filter = match &stage.filter {
+        FilterSpec::Install(filter) => &filter[..],
+        // Nothing is made ahead of bwrap; whoever reads it fails.
+        FilterSpec::InForce => &[],
+    };
+    w.list(filter.iter(), |w, insn| {
         let (code, jt, jf) = (u64::from(insn.code), u64::from(insn.jt), u64::from(insn.jf));
         w.number(code << 48 | jt << 40 | jf << 32 | u64::from(insn.k));
     });
@@ -98,7 +107,6 @@ fn stage(w: &mut Writer, stage: &StageSpec) {
     if let Some(program) = &stage.program {
         w.string(&program.path);
         w.list(program.argv.strings().iter(), Writer::string);
-        w.number(program.nofile);
     }
 }
 
@@ -148,7 +156,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<Handover> {
     let spec = BoxSpec {
         hull: Arc::new(HullSpec::nothing()),
         host_pids: false,
-        places: Arc::new([]),
+        mounts: Arc::new([]),
         mount_table: None,
         scratch_rules: r.list(Reader::string)?,
         scratch_access: r.number()?,
@@ -157,6 +165,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<Handover> {
             let resource = u32::try_from(r.number()?).ok()?;
             Some(Rlimit { resource, soft: r.number()?, hard: r.number()? })
         })?,
+        open_files: OpenFiles { program: r.number()?, command: r.number()? },
     };
     let commands = CommandSpec {
         init_domain: None,
@@ -167,8 +176,10 @@ pub(super) fn read(bytes: &[u8]) -> Option<Handover> {
     };
     let in_root = AtomicBool::new(false);
     let (spec, commands) = (Arc::new(spec), Arc::new(commands));
-    let run = RunSpec { spec, commands, status, ruleset, cgroup, stage_io, in_root, keep };
-    r.0.is_empty().then_some(Handover { run, control })
+    let place = PlaceSpec { spec, status, ruleset, cgroup, ahead: None };
+    let taken = AtomicBool::new(true);
+    let run = RunSpec { commands, stage_io, in_root, taken, keep };
+    r.0.is_empty().then_some(Handover { place, run, control })
 }
 
 fn read_stage(r: &mut Reader<'_>) -> Option<StageSpec> {
@@ -186,12 +197,11 @@ fn read_stage(r: &mut Reader<'_>) -> Option<StageSpec> {
     let (has_ruleset, fd) = (r.flag()?, r.fd()?);
     let program = match r.flag()? {
         false => None,
-        true => Some(ProgramSpec {
-            path: r.string()?,
-            argv: StringArray::new(r.list(Reader::string)?),
-            nofile: r.number()?,
-        }),
+        true => {
+            Some(ProgramSpec { path: r.string()?, argv: StringArray::new(r.list(Reader::string)?) })
+        }
     };
     let exec_ruleset = has_ruleset.then_some(Ruleset::Inherited(fd));
+    let filter = FilterSpec::Install(filter);
     Some(StageSpec { program, filter, ticket, exec_ruleset })
 }

@@ -4,6 +4,7 @@
 //! tree. Every path that comes out is real: without links, so that what is covered is what a
 //! command would reach by any name that leads there.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::io;
@@ -17,6 +18,7 @@ use shannot_policy::plan::Hide;
 use shannot_policy::profile::{Anchor, Component, PathPattern};
 
 use super::error::Error;
+use super::looked::Looked;
 use super::scene::Scene;
 use super::spec::MaskKind;
 use crate::accounts;
@@ -27,8 +29,8 @@ use crate::mounts::MountEntry;
 pub(super) struct Hidden {
     pub(super) path: PathBuf,
     pub(super) kind: MaskKind,
-    /// Whether it was looked at, so that it is surely there and of that kind.
-    pub(super) seen: bool,
+    /// Its device and number if it was looked at, so that it is surely there and of that kind.
+    pub(super) inode: Option<(u64, u64)>,
 }
 
 impl Hidden {
@@ -36,7 +38,12 @@ impl Hidden {
     /// somebody else's server.
     pub(super) fn is_distant(&self, mounts: &[MountEntry]) -> bool {
         let is_it = |m: &MountEntry| m.mount_point == self.path && distant(&m.fstype).is_some();
-        !self.seen && mounts.iter().any(is_it)
+        !self.seen() && mounts.iter().any(is_it)
+    }
+
+    /// Whether it was looked at.
+    pub(super) fn seen(&self) -> bool {
+        self.inode.is_some()
     }
 }
 
@@ -50,16 +57,63 @@ struct View<'a> {
     /// Mounts that are hidden as a whole and not looked into: that would mount something, or wait
     /// for somebody else's server, perhaps for ever.
     distant: Vec<&'a Path>,
+    /// Where it was looked, if that is asked for.
+    looked: Option<RefCell<Looked>>,
 }
 
 impl View<'_> {
     fn is_distant(&self, path: &Path) -> bool {
         self.distant.iter().any(|mount| is_at_or_below(path, mount))
     }
+
+    /// Notes that what is found at a path depends on the directories above it.
+    fn look(&self, path: &Path) {
+        if let Some(looked) = &self.looked {
+            let mut looked = looked.borrow_mut();
+            looked.add(path, |path| self.is_distant(path));
+            // Others change them where this kernel does not see it.
+            looked.unseen |=
+                nearest(path, &self.scene.mounts).is_some_and(|m| is_network(&m.fstype));
+        }
+    }
+
+    /// The same for all that is in a directory.
+    fn look_into(&self, dir: &Path) {
+        self.look(&dir.join("entry"));
+        if let Some(looked) = &self.looked {
+            let own = |m: &MountEntry| ["proc", "sysfs"].contains(&&*m.fstype);
+            // The kernel tells nobody of what it makes there by itself.
+            looked.borrow_mut().unseen |= nearest(dir, &self.scene.mounts).is_some_and(own);
+        }
+    }
+
+    /// The file or directory that a path leads to.
+    fn real(&self, path: &Path) -> io::Result<Option<Hidden>> {
+        self.look(path);
+        real(path, self.scene)
+    }
 }
 
 /// Finds what is hidden from a user; what lies below another hidden directory is left out.
 pub(super) fn find(hides: &[Hide], uid: u32, scene: &Scene) -> Result<Vec<Hidden>, Error> {
+    find_noting(hides, uid, scene, None).map(|(hidden, _)| hidden)
+}
+
+/// The same, and where it was looked for.
+pub(super) fn find_and_tell(
+    hides: &[Hide],
+    uid: u32,
+    scene: &Scene,
+) -> Result<(Vec<Hidden>, Looked), Error> {
+    find_noting(hides, uid, scene, Some(RefCell::default()))
+}
+
+fn find_noting(
+    hides: &[Hide],
+    uid: u32,
+    scene: &Scene,
+    looked: Option<RefCell<Looked>>,
+) -> Result<(Vec<Hidden>, Looked), Error> {
     let passwd = std::fs::read("/etc/passwd").unwrap_or_default();
     let home = accounts::homes(&passwd).find(|(own, _)| *own == uid).map(|(_, home)| home);
     let mount_table = &*scene.mounts;
@@ -67,9 +121,10 @@ pub(super) fn find(hides: &[Hide], uid: u32, scene: &Scene) -> Result<Vec<Hidden
     mounts(mount_table, hides, &mut found);
     let distant = mount_table.iter().map(|m| &*m.mount_point);
     let distant = distant.filter(|point| found.iter().any(|h| h.path == *point)).collect();
-    let mut view = View { uid, home, passwd, scene, distant };
+    let mut view = View { uid, home, passwd, scene, distant, looked };
+    view.look(Path::new("/etc/passwd"));
     if let Some(home) = view.home.take() {
-        let real = if view.is_distant(&home) { Ok(None) } else { real(&home, scene) };
+        let real = if view.is_distant(&home) { Ok(None) } else { view.real(&home) };
         view.home = Some(real.ok().flatten().map_or(home, |real| real.path));
     }
     let view = &view;
@@ -97,7 +152,8 @@ pub(super) fn find(hides: &[Hide], uid: u32, scene: &Scene) -> Result<Vec<Hidden
             outer.push(hidden);
         }
     }
-    Ok(outer)
+    let looked = view.looked.as_ref().map(|looked| std::mem::take(&mut *looked.borrow_mut()));
+    Ok((outer, looked.unwrap_or_default()))
 }
 
 /// Whether a path is `dir` or below it; both absolute and as the kernel writes them. Asked
@@ -124,10 +180,7 @@ pub(super) fn is_by_magic_link(path: &Path) -> bool {
 /// Other places at which the mounts of this host show what is hidden: a file system, or a part of
 /// it, can be mounted more than once.
 fn aliases(hidden: &Hidden, mounts: &[MountEntry]) -> Vec<Hidden> {
-    // Of those above a path the longest is the nearest; of mounts at one place the last is on top.
-    let holds = |m: &&MountEntry| is_at_or_below(&hidden.path, &m.mount_point);
-    let nearest = mounts.iter().filter(holds).max_by_key(|m| m.mount_point.as_os_str().len());
-    let Some(home) = nearest else { return Vec::new() };
+    let Some(home) = nearest(&hidden.path, mounts) else { return Vec::new() };
     let Ok(below) = hidden.path.strip_prefix(&home.mount_point) else { return Vec::new() };
     let in_fs = home.root.join(below);
     let others = mounts.iter().filter(|m| m.device == home.device);
@@ -142,7 +195,14 @@ fn aliases(hidden: &Hidden, mounts: &[MountEntry]) -> Vec<Hidden> {
         (place != hidden.path && place != Path::new("/")).then_some(place)
     });
     // Not looked at: another mount may lie on top.
-    places.map(|path| Hidden { path, kind: hidden.kind, seen: false }).collect()
+    places.map(|path| Hidden { path, kind: hidden.kind, inode: None }).collect()
+}
+
+/// The mount in which a path lies. Of those above it the longest is the nearest; of mounts at one
+/// place the last is on top.
+fn nearest<'m>(path: &Path, mounts: &'m [MountEntry]) -> Option<&'m MountEntry> {
+    let holds = |m: &&MountEntry| is_at_or_below(path, &m.mount_point);
+    mounts.iter().filter(holds).max_by_key(|m| m.mount_point.as_os_str().len())
 }
 
 /// Every home but that of the user who runs; for root, which owns the box's supervisor but not
@@ -170,11 +230,11 @@ fn other_homes(view: &View<'_>, found: &mut BTreeSet<Hidden>) {
 /// Where a home really is, if links lead there: what is covered must be what they lead to. One that
 /// leads to `/` is nobody's.
 fn real_home(path: PathBuf, view: &View<'_>) -> Option<Hidden> {
-    let unseen = |path| Hidden { path, kind: MaskKind::Dir, seen: false };
+    let unseen = |path| Hidden { path, kind: MaskKind::Dir, inode: None };
     if view.is_distant(&path) {
         return Some(unseen(path));
     }
-    match real(&path, view.scene) {
+    match view.real(&path) {
         Ok(home) => home.filter(|home| home.path != Path::new("/")),
         Err(_) => Some(unseen(path)),
     }
@@ -186,7 +246,7 @@ fn mounts(all: &[MountEntry], hides: &[Hide], found: &mut BTreeSet<Hidden>) {
         // Not looked at: a look may hang or trigger the mount. A wrong guess is corrected when it
         // is covered.
         let path = mount.mount_point.clone();
-        found.insert(Hidden { path, kind: MaskKind::Dir, seen: false });
+        found.insert(Hidden { path, kind: MaskKind::Dir, inode: None });
     }
 }
 
@@ -235,7 +295,7 @@ fn expand(
         if view.is_distant(&path) {
             continue;
         }
-        match real(&path, view.scene) {
+        match view.real(&path) {
             Ok(Some(hidden)) if hidden.path == Path::new("/") => {
                 return Err(failed(io::Error::other("it leads to `/`")));
             }
@@ -280,6 +340,7 @@ fn entries(path: &Path, view: &View<'_>) -> io::Result<Vec<DirEntry>> {
     if view.is_distant(path) {
         return Ok(Vec::new());
     }
+    view.look_into(path);
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NONBLOCK;
     let dir = Dir::new(view.scene.at(path, flags, ResolveFlags::empty())?)?;
     let itself = |entry: &DirEntry| matches!(entry.file_name().to_bytes(), b"." | b"..");
@@ -301,7 +362,8 @@ fn real(path: &Path, scene: &Scene) -> io::Result<Option<Hidden>> {
         Err(e @ (Errno::NOENT | Errno::NOTDIR | Errno::ACCESS)) => return Err(e.into()),
         Err(_) => (scene.at(path, OFlags::PATH, ResolveFlags::empty())?, false),
     };
-    let kind = match FileType::from_raw_mode(rustix::fs::fstat(&fd)?.st_mode) {
+    let stat = rustix::fs::fstat(&fd)?;
+    let kind = match FileType::from_raw_mode(stat.st_mode) {
         FileType::Directory => MaskKind::Dir,
         FileType::RegularFile => MaskKind::File,
         _ => return Ok(None),
@@ -311,7 +373,7 @@ fn real(path: &Path, scene: &Scene) -> io::Result<Option<Hidden>> {
     } else {
         std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd()))?
     };
-    Ok(Some(Hidden { path, kind, seen: true }))
+    Ok(Some(Hidden { path, kind, inode: Some((stat.st_dev, stat.st_ino)) }))
 }
 
 #[cfg(test)]

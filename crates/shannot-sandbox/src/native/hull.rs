@@ -17,9 +17,9 @@ use super::lent::Lent;
 use super::reports::Reports;
 use super::run::{above_stdio, blocked, pipe};
 use super::scene::Scene;
-use super::spec::{HullShared, HullSpec, MountStep, RunSpec, UserMap};
+use super::spec::{HullShared, HullSpec, MountStep, PlaceSpec, RunSpec, UserMap};
 use super::step::{Record, Step};
-use super::sys::{self, BoxProcess, Cpus, Errno, Fd, Sys};
+use super::sys::{self, Birth, BoxProcess, Cpus, Errno, Fd, Inbox, Sys};
 use crate::proc;
 
 /// A box's first process. Dropped, it ends, and with it the box.
@@ -36,6 +36,82 @@ pub(super) struct Hull {
     /// Whether ending the process ends the box, which a pid namespace makes true.
     namespaced: bool,
     reaped: bool,
+}
+
+/// The descriptors between this process and another, before that is started.
+struct Ends {
+    control: OwnedFd,
+    control_read: OwnedFd,
+    status: OwnedFd,
+    status_write: OwnedFd,
+    own: OwnedFd,
+    host_mounts: Option<OwnedFd>,
+}
+
+impl Ends {
+    /// Makes them; for a process that waits for long with the host's mount table.
+    fn new(waits: bool) -> Result<Self, HullError> {
+        let make_pipe = || pipe().map_err(|e| HullError::Host("make a pipe", e));
+        let ((control_read, control), (status, status_write)) = (make_pipe()?, make_pipe()?);
+        // Of a pipe that was just made: cannot fail.
+        let _ = rustix::fs::fcntl_setfl(&control, rustix::fs::OFlags::NONBLOCK);
+        let own = pidfd_open(getpid(), PidfdFlags::empty()).map_err(io::Error::from);
+        let own = own.and_then(above_stdio);
+        let own = own.map_err(|e| HullError::Host("open a descriptor for this process", e))?;
+        let open = || above_stdio(File::open("/proc/self/mountinfo")?.into());
+        let host_mounts = waits.then(open).transpose();
+        let host_mounts = host_mounts.map_err(|e| HullError::Host("watch the mounts", e))?;
+        Ok(Self { control, control_read, status, status_write, own, host_mounts })
+    }
+
+    /// What the process will read.
+    fn shared(
+        &self,
+        spec: &Arc<HullSpec>,
+        cpus: Option<Cpus>,
+        inbox: Option<Inbox>,
+        proc: Fd,
+    ) -> Arc<HullShared> {
+        Arc::new(HullShared {
+            spec: Arc::clone(spec),
+            init_pid: AtomicI32::new(0),
+            status: self.status_write.as_raw_fd(),
+            control: self.control_read.as_raw_fd(),
+            supervisor: self.own.as_raw_fd(),
+            host_mounts: self.host_mounts.as_ref().map_or(-1, AsRawFd::as_raw_fd),
+            proc,
+            inbox,
+            cpus,
+            lent: Lent::nothing(),
+            mounts: OnceLock::new(),
+            place: OnceLock::new(),
+            run: OnceLock::new(),
+        })
+    }
+
+    fn hull(self, process: BoxProcess, shared: Arc<HullShared>) -> Result<Hull, HullError> {
+        let Self { control, control_read, status, status_write, own, host_mounts } = self;
+        let spec = Arc::clone(&shared.spec);
+        let taken = [control_read, status_write, own].into_iter().chain(host_mounts);
+        let hull = Hull {
+            process,
+            shared,
+            control: Some(control),
+            reports: Reports::new(status),
+            taken: taken.collect(),
+            namespaced: spec.cloned != 0,
+            reaped: false,
+        };
+        // By this process, which has the time: what the other makes first needs no user.
+        if let Some(map) = spec.user_map.as_ref().filter(|_| !spec.maps_itself) {
+            let mapped = hull.proc_id().and_then(|pid| map.write(&pid));
+            mapped.map_err(|e| match hull.next_record() {
+                Ok(Record::Failed { step, errno, .. }) => HullError::Step(step, Errno(errno)),
+                _ => HullError::UserMap(e),
+            })?;
+        }
+        Ok(hull)
+    }
 }
 
 /// Why a box cannot be looked into.
@@ -77,45 +153,44 @@ impl UserMap {
 impl Hull {
     /// Starts the process, which goes on by itself.
     pub(super) fn begin(spec: &Arc<HullSpec>) -> Result<Self, HullError> {
-        let make_pipe = || pipe().map_err(|e| HullError::Host("make a pipe", e));
-        let ((control_read, control), (status, status_write)) = (make_pipe()?, make_pipe()?);
-        // Of a pipe that was just made: cannot fail.
-        let _ = rustix::fs::fcntl_setfl(&control, rustix::fs::OFlags::NONBLOCK);
-        let own = pidfd_open(getpid(), PidfdFlags::empty()).map_err(io::Error::from);
-        let own = own.and_then(above_stdio);
-        let own = own.map_err(|e| HullError::Host("open a descriptor for this process", e))?;
-        let shared = Arc::new(HullShared {
-            spec: Arc::clone(spec),
-            init_pid: AtomicI32::new(0),
-            status: status_write.as_raw_fd(),
-            control: control_read.as_raw_fd(),
-            supervisor: own.as_raw_fd(),
-            cpus: cpus(),
-            lent: Lent::nothing(),
-            places: OnceLock::new(),
-            run: OnceLock::new(),
-        });
+        let ends = Ends::new(false)?;
+        let cpus = cpus();
+        let shared = ends.shared(spec, cpus, None, -1);
         let process = blocked(|| BoxProcess::start(Arc::clone(&shared)));
         let process = process.map_err(HullError::Clone)?;
-        keep_apart(process.pid, shared.cpus);
-        let hull = Self {
-            process,
-            shared,
-            control: Some(control),
-            reports: Reports::new(status),
-            taken: vec![control_read, status_write, own],
-            namespaced: spec.cloned != 0,
-            reaped: false,
+        keep_apart(process.pid, cpus);
+        ends.hull(process, shared)
+    }
+
+    /// Starts a zygote: a process that makes its mounts and then waits for others to start.
+    pub(super) fn begin_zygote(spec: &Arc<HullSpec>) -> Result<Self, HullError> {
+        let ends = Ends::new(true)?;
+        let shared = ends.shared(spec, None, Some(Inbox::new()), -1);
+        let process = blocked(|| BoxProcess::start(Arc::clone(&shared)));
+        ends.hull(process.map_err(HullError::Clone)?, shared)
+    }
+
+    /// Has this zygote start the process, in copies of what the zygote has. One at a time.
+    pub(super) fn bear(&mut self, spec: &Arc<HullSpec>) -> Result<Self, HullError> {
+        let gone = |e| HullError::Host("get an answer of a zygote", e);
+        let (Some(inbox), Some(control)) = (&self.shared.inbox, &self.control) else {
+            return Err(gone(io::ErrorKind::NotFound.into()));
         };
-        // By this process, which has the time: what the other makes first needs no user.
-        if let Some(map) = &spec.user_map {
-            let mapped = hull.proc_id().and_then(|pid| map.write(&pid));
-            mapped.map_err(|e| match hull.next_record() {
-                Ok(Record::Failed { step, errno, .. }) => HullError::Step(step, Errno(errno)),
-                _ => HullError::UserMap(e),
-            })?;
+        let ends = Ends::new(true)?;
+        let proc = self.shared.lent.writable_proc.get().unwrap_or(-1);
+        let shared = ends.shared(spec, None, None, proc);
+        let birth = Birth::new(Arc::clone(&shared));
+        let asked = inbox.put(birth);
+        rustix::io::write(control, &[0]).map_err(|e| gone(e.into()))?;
+        let answer = self.next_record().map_err(gone)?;
+        let birth = asked.answered();
+        match answer {
+            Record::Born => {}
+            Record::Failed { step, errno, .. } => return Err(HullError::Step(step, Errno(errno))),
+            _ => return Err(gone(io::Error::other("it gave a wrong answer"))),
         }
-        Ok(hull)
+        let process = BoxProcess::born(birth).map_err(HullError::Clone)?;
+        ends.hull(process, shared)
     }
 
     /// The process's id as this process's `/proc` counts, which may be another pid namespace's.
@@ -144,7 +219,7 @@ impl Hull {
             Record::Failed { step, errno, .. } => {
                 return Err(SceneError::Step(step, Errno(errno)));
             }
-            Record::Started { .. } | Record::Exited { .. } => {
+            Record::Ready | Record::Born | Record::Started { .. } | Record::Exited { .. } => {
                 return Err(SceneError::Host(io::Error::other("it gave a wrong answer")));
             }
         }
@@ -156,9 +231,22 @@ impl Hull {
     }
 
     /// Tells the process the mounts that depend on the host. Only the first time counts.
-    pub(super) fn tell_places(&self, places: &Arc<[MountStep]>) {
+    pub(super) fn tell_mounts(&self, mounts: &Arc<[MountStep]>) {
+        self.tell(&self.shared.mounts, mounts);
+    }
+
+    /// Tells the process all but the commands. Only the first time counts.
+    pub(super) fn tell_place(&self, place: &Arc<PlaceSpec>) {
+        self.tell_mounts(&place.spec.mounts);
+        self.tell(&self.shared.place, place);
+    }
+
+    fn tell<T>(&self, slot: &OnceLock<T>, value: &T)
+    where
+        T: Clone,
+    {
         if let Some(control) = &self.control
-            && self.shared.places.set(Arc::clone(places)).is_ok()
+            && slot.set(value.clone()).is_ok()
         {
             // This process holds the other end too.
             let _ = rustix::io::write(control, &[0]);
@@ -166,22 +254,39 @@ impl Hull {
     }
 
     /// Tells the process the rest, and waits until every command is executed or a step has failed.
-    pub(super) fn enter(&mut self, run: &Arc<RunSpec>) -> io::Result<Record> {
-        self.tell_places(&run.spec.places);
-        if let Some(control) = &self.control
-            && self.shared.run.set(Arc::clone(run)).is_ok()
-        {
-            rustix::io::write(control, &[0])?;
-        }
-        let record = loop {
-            match self.next_record()? {
-                // Nobody has asked for its tree.
-                Record::Apart => {}
-                other => break other,
-            }
-        };
+    pub(super) fn enter(
+        &mut self,
+        place: &Arc<PlaceSpec>,
+        run: &Arc<RunSpec>,
+    ) -> io::Result<Record> {
+        // In this order, and with one byte: it looks at all when it wakes. Set already in a box that
+        // was made ahead.
+        let _ = self.shared.mounts.set(Arc::clone(&place.spec.mounts));
+        let _ = self.shared.place.set(Arc::clone(place));
+        self.tell(&self.shared.run, run);
+        let record = self.next_but_apart()?;
         self.close_taken();
         Ok(record)
+    }
+
+    /// Waits for the next thing that the process tells, where nobody has asked for its tree.
+    pub(super) fn next_but_apart(&self) -> io::Result<Record> {
+        loop {
+            match self.next_record()? {
+                Record::Apart => {}
+                other => return Ok(other),
+            }
+        }
+    }
+
+    /// Waits until a zygote has made its mounts.
+    pub(super) fn await_ready(&self) -> Result<(), HullError> {
+        let failed = |e| HullError::Host("get an answer of a zygote", e);
+        match self.next_record().map_err(failed)? {
+            Record::Ready => Ok(()),
+            Record::Failed { step, errno, .. } => Err(HullError::Step(step, Errno(errno))),
+            _ => Err(failed(io::Error::other("it gave a wrong answer"))),
+        }
     }
 
     /// Waits for the next thing that the process tells, but not for ever.

@@ -10,63 +10,103 @@ use std::sync::atomic::Ordering;
 
 use shannot_policy::MOST_STAGES;
 
-use super::enter::{Reporter, StageCall};
-use super::spec::{HullShared, RunSpec};
+use super::enter::{Reporter, StageCall, Told};
+use super::lent::Slot;
+use super::spec::{HullShared, PlaceSpec, RunSpec};
 use super::step::{Record, Step};
-use super::sys::{self, Errno};
-use super::tree::MountTable;
+use super::sys::{self, Errno, Fd};
 
 const SIGCHLD_BIT: sys::SignalMask = 1 << (libc::SIGCHLD - 1);
 const CAP_KILL_BIT: u64 = 1 << 5;
 
+/// What a command's process runs on until it has executed, in units of 16 bytes.
+const STAGE_STACK: usize = 2048;
+
 /// The commands of a run: process id, or 0 for none.
 type Pids = [i32; MOST_STAGES];
 
-/// Starts the commands and sees them to their end. Signals stay blocked; they are read.
+/// Starts the commands and sees them to their end. Signals stay blocked; they are read. `first` is
+/// the process of the first command, where that was made ahead; `host_proc` the host's `/proc`, where
+/// the box has covered it.
 pub(super) fn run(
     hull: &HullShared,
+    place: &PlaceSpec,
     run: &RunSpec,
-    tables: &[MountTable; MOST_STAGES],
-    report: &Reporter,
+    first: Option<i32>,
+    host_proc: Option<Fd>,
 ) -> ! {
+    let report = &Reporter::new(place.status, 0);
     let mut pids: Pids = [0; MOST_STAGES];
-    let mut stack = [MaybeUninit::<u128>::uninit(); 2048];
-    let stages = run.commands.stages.iter().zip(0u8..);
+    let mut stack = [MaybeUninit::<u128>::uninit(); STAGE_STACK];
+    let stages = 0..u8::try_from(run.commands.stages.len()).unwrap_or(u8::MAX);
     let in_pid_namespace = run.commands.init_domain.is_none();
     // Ignored, as a supervisor's caller may leave it, it would have the kernel reap the commands.
     report.need(Step::Signals, sys::default_action(libc::SIGCHLD));
-    for ((pid, (stage, index)), table) in pids.iter_mut().zip(stages).zip(tables) {
-        // Elsewhere the mounts are the host's own, and so is the table, or it cannot be shown.
-        let mount_table: &[sys::Fd] = if run.spec.mount_table.is_some() { table } else { &[] };
+    let brief = Slot::empty();
+    let own_proc = own_proc(place, host_proc, report);
+    for (pid, index) in pids.iter_mut().zip(stages) {
         let call = StageCall {
-            run,
-            stage,
+            place,
+            run: Told::Now(run),
             index,
-            mount_table,
+            host_proc: own_proc,
+            brief: &brief,
             init_pid: hull.init_pid.load(Ordering::Acquire),
             bounds: None,
             die_with: None,
         };
-        *pid = report.need(Step::StartStage, start(&call, &mut stack));
+        *pid = match first.filter(|_| index == 0) {
+            Some(first) => first,
+            None => report.need(Step::StartStage, start(&call, &mut stack)),
+        };
     }
     let ended = report.need(Step::Signals, sys::signalfd(SIGCHLD_BIT));
-    let mut keep = [hull.control, run.status, ended];
+    let mut keep = [hull.control, place.status, ended];
     keep.sort_unstable();
     // The commands have their own copies of all else.
     super::enter::close_all_but(&keep, None);
     if in_pid_namespace {
         // All that is still needed is to signal commands that have another uid.
-        let keep = if run.spec.identity.unused.is_some() { CAP_KILL_BIT } else { 0 };
+        let keep = if place.spec.identity.unused.is_some() { CAP_KILL_BIT } else { 0 };
         report.need(Step::Capabilities, sys::capset(keep, 0));
     }
-    let in_root = run.in_root.load(Ordering::Acquire);
-    let _ = sys::write(run.status, &Record::Started { in_root }.to_bytes());
-    serve(run, &mut pids, hull.control, ended);
+    report.tell(Record::Started { in_root: run.in_root.load(Ordering::Acquire) });
+    serve(report, &mut pids, hull.control, ended);
     if !in_pid_namespace {
         end_all();
     }
     // In a pid namespace the kernel ends whatever is left when its first process does.
     sys::exit(0)
+}
+
+/// Starts the process of the first command before the command is known. Comes back when that process
+/// has executed it, or has waited in vain.
+pub(super) fn start_ahead(hull: &HullShared, place: &PlaceSpec, report: &Reporter) -> i32 {
+    let mut stack = [MaybeUninit::<u128>::uninit(); STAGE_STACK];
+    super::enter::allow_scratch(place, &hull.lent.brief, report);
+    let host_proc = match hull.lent.host_proc.get() {
+        None => own_proc(place, None, report).map(|proc| hull.lent.host_proc.note(proc)),
+        proc => proc,
+    };
+    let call = StageCall {
+        place,
+        run: Told::Later(hull),
+        index: 0,
+        host_proc,
+        brief: &hull.lent.brief,
+        init_pid: hull.init_pid.load(Ordering::Acquire),
+        bounds: None,
+        die_with: None,
+    };
+    report.need(Step::StartStage, start(&call, &mut stack))
+}
+
+/// The host's `/proc`, if its mount table is to be shown: the covered one, or the one that is seen.
+fn own_proc(place: &PlaceSpec, covered: Option<Fd>, report: &Reporter) -> Option<Fd> {
+    let open = || sys::open(c"/proc", libc::O_PATH | libc::O_CLOEXEC);
+    let shown = place.spec.mount_table.is_some();
+    let proc = || covered.unwrap_or_else(|| report.need(Step::HostMountTable, open()));
+    shown.then(proc)
 }
 
 /// Starts a command. Where the box shows the host's `/proc`, the command's process id in the box
@@ -76,7 +116,7 @@ fn start(call: &StageCall, stack: &mut [MaybeUninit<u128>]) -> sys::Sys<i32> {
     /// Ids above that of this process are free but for a few.
     const TRIES: i32 = 256;
     let own = call.init_pid;
-    if call.run.spec.host_pids {
+    if call.place.spec.host_pids {
         for id in (1..=TRIES).map(|n| own.saturating_add(n)) {
             match sys::start_stage(call, &[id, id], stack) {
                 Err(Errno(libc::EEXIST)) => {}
@@ -94,10 +134,10 @@ fn start(call: &StageCall, stack: &mut [MaybeUninit<u128>]) -> sys::Sys<i32> {
 }
 
 /// Passes signals on and reaps until every command has ended or the supervisor has gone.
-fn serve(run: &RunSpec, pids: &mut Pids, orders: sys::Fd, ended: sys::Fd) {
+fn serve(report: &Reporter, pids: &mut Pids, orders: sys::Fd, ended: sys::Fd) {
     loop {
         // First, for a command that ended before the signal descriptor was there.
-        if reap_all(run, pids) {
+        if reap_all(report, pids) {
             return;
         }
         let wait = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
@@ -128,14 +168,12 @@ fn serve(run: &RunSpec, pids: &mut Pids, orders: sys::Fd, ended: sys::Fd) {
 /// The last command is only looked at. Reaping it would take its /proc entries away, and with them
 /// the host's mount table that is mounted there: a grace period for each run. When this process
 /// ends, the mounts go first, and the kernel reaps.
-fn reap_all(run: &RunSpec, pids: &mut Pids) -> bool {
+fn reap_all(report: &Reporter, pids: &mut Pids) -> bool {
     while let Ok(Some(ended)) = sys::peek(libc::WNOHANG) {
         for (pid, stage) in pids.iter_mut().zip(0u8..) {
             if *pid == ended.pid {
                 *pid = 0;
-                let record = Record::Exited { stage, status: ended.status };
-                // A supervisor that has gone needs no record.
-                let _ = sys::write(run.status, &record.to_bytes());
+                report.tell(Record::Exited { stage, status: ended.status });
             }
         }
         if pids.iter().all(|pid| *pid == 0) {

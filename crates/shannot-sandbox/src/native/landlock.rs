@@ -184,3 +184,124 @@ pub(super) fn c_path(path: &Path) -> Result<std::ffi::CString, Error> {
     std::ffi::CString::new(path.as_os_str().as_bytes())
         .map_err(|_| Error::NotFound { program: path.display().to_string() })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+    use std::io;
+    use std::net::{TcpListener, TcpStream};
+    use std::os::linux::net::SocketAddrExt as _;
+    use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+    use std::process::{Child, Command};
+
+    use rustix::fs::{CWD, mknodat};
+    use rustix::process::{Pid, Signal, kill_process};
+
+    use super::*;
+
+    /// What a ruleset is to refuse, and what it is done to.
+    struct Ground {
+        dir: PathBuf,
+        listener: TcpListener,
+        _abstract: UnixListener,
+        name: SocketAddr,
+        victim: Child,
+    }
+
+    impl Ground {
+        fn new(case: &str) -> Self {
+            let id = format!("shannot-landlock-{case}-{}", std::process::id());
+            let dir = std::env::temp_dir().join(&id);
+            let _ = fs::remove_dir_all(&dir);
+            for sub in ["", "empty", "other"] {
+                fs::create_dir(dir.join(sub)).expect("a fixture");
+            }
+            for file in ["file", "old", "moved"] {
+                fs::write(dir.join(file), "content").expect("a fixture");
+            }
+            let name = SocketAddr::from_abstract_name(&id).expect("a name");
+            Self {
+                dir,
+                listener: TcpListener::bind("127.0.0.1:0").expect("a listener"),
+                _abstract: UnixListener::bind_addr(&name).expect("an abstract socket"),
+                name,
+                victim: Command::new("sleep").arg("60").spawn().expect("a process"),
+            }
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.dir.join(name)
+        }
+
+        fn node(&self, kind: rustix::fs::FileType) -> io::Result<()> {
+            // Device 0: of nothing, so that an ordinary user may make the character device.
+            Ok(mknodat(CWD, self.path(&format!("{kind:?}")), kind, Mode::RWXU, 0)?)
+        }
+    }
+
+    impl Drop for Ground {
+        fn drop(&mut self) {
+            // It may have been ended by a test.
+            let _ = self.victim.kill();
+            let _ = self.victim.wait();
+            let _ = fs::remove_dir_all(&self.dir);
+        }
+    }
+
+    type Attempt = (&'static str, fn(&Ground) -> io::Result<()>);
+
+    /// One for each right and scope.
+    const ATTEMPTS: [Attempt; 16] = [
+        ("WRITE_FILE", |g| File::options().write(true).open(g.path("file")).map(drop)),
+        // For reading, which nothing else refuses.
+        ("TRUNCATE", |g| {
+            let flags = OFlags::RDONLY | OFlags::TRUNC;
+            Ok(rustix::fs::open(g.path("file"), flags, Mode::empty()).map(drop)?)
+        }),
+        ("REMOVE_DIR", |g| fs::remove_dir(g.path("empty"))),
+        ("REMOVE_FILE", |g| fs::remove_file(g.path("old"))),
+        ("MAKE_CHAR", |g| g.node(rustix::fs::FileType::CharacterDevice)),
+        ("MAKE_BLOCK", |g| g.node(rustix::fs::FileType::BlockDevice)),
+        ("MAKE_FIFO", |g| g.node(rustix::fs::FileType::Fifo)),
+        ("MAKE_SOCK", |g| UnixListener::bind(g.path("socket")).map(drop)),
+        ("MAKE_DIR", |g| fs::create_dir(g.path("made"))),
+        ("MAKE_REG", |g| g.node(rustix::fs::FileType::RegularFile)),
+        ("MAKE_SYM", |g| std::os::unix::fs::symlink("file", g.path("link"))),
+        ("REFER", |g| fs::rename(g.path("moved"), g.path("other/moved"))),
+        ("BIND_TCP", |_| TcpListener::bind("127.0.0.1:0").map(drop)),
+        ("CONNECT_TCP", |g| TcpStream::connect(g.listener.local_addr()?).map(drop)),
+        ("abstract sockets", |g| UnixStream::connect_addr(&g.name).map(drop)),
+        ("signals", |g| {
+            let pid = Pid::from_child(&g.victim);
+            Ok(kill_process(pid, Signal::CONT)?)
+        }),
+    ];
+
+    /// On a thread of its own, for a ruleset is for a thread and for good.
+    fn attempt_all(case: &str, set: Option<OwnedFd>) -> Vec<(&'static str, bool)> {
+        let ground = Ground::new(case);
+        let attempts = || {
+            if let Some(set) = set {
+                sys::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0).expect("no_new_privs");
+                sys::landlock_restrict_self(set.as_raw_fd()).expect("Landlock");
+            }
+            ATTEMPTS.map(|(right, attempt)| (right, attempt(&ground).is_ok())).to_vec()
+        };
+        std::thread::scope(|threads| threads.spawn(attempts).join().expect("the attempts"))
+    }
+
+    #[test]
+    fn every_right_is_handled() {
+        let abi = super::super::landlock_abi();
+        assert!(abi >= 6, "this kernel's Landlock has ABI {abi}");
+        let set = ruleset(abi, 0, &[]).expect("a ruleset");
+        let inside = attempt_all("inside", Some(set));
+        let done: Vec<_> = inside.iter().filter(|(_, done)| *done).collect();
+        assert!(done.is_empty(), "not refused: {done:?}");
+        let root = rustix::process::geteuid().is_root();
+        for (right, done) in attempt_all("outside", None) {
+            // Only root makes one.
+            assert!(done || (right == "MAKE_BLOCK" && !root), "outside, {right} works");
+        }
+    }
+}

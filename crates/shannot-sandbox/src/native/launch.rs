@@ -19,7 +19,7 @@ use super::handover;
 use super::hides::Hidden;
 use super::reports::Reports;
 use super::run::{above_stdio, blocked, pipe};
-use super::spec::{MaskKind, RunSpec};
+use super::spec::{MaskKind, PlaceSpec, RunSpec};
 use super::stage_two;
 use super::step::{Record, Step};
 use super::strings::StringArray;
@@ -108,14 +108,14 @@ impl Launcher {
     /// made with the descriptors of the reports and of control. Tells, too, whether the commands started at `/`.
     pub(super) fn start(
         &self,
-        run: impl FnOnce(Fd, Fd) -> RunSpec,
+        run: impl FnOnce(Fd, Fd) -> (PlaceSpec, RunSpec),
     ) -> Result<(Launched, bool), LaunchError> {
         let host = |what| move |e: io::Error| LaunchError::Host(what, e);
         let make_pipe = || pipe().map_err(host("make a pipe"));
         let ((control_read, control), (status, status_write)) = (make_pipe()?, make_pipe()?);
         let (errors, errors_write) = make_pipe()?;
-        let run = run(status_write.as_raw_fd(), control_read.as_raw_fd());
-        let handed = sealed(&handover::write(&run, control_read.as_raw_fd()));
+        let (place, run) = run(status_write.as_raw_fd(), control_read.as_raw_fd());
+        let handed = sealed(&handover::write(&place, &run, control_read.as_raw_fd()));
         let handed = handed.map_err(host("hand over the run (memfd_create)"))?;
         let opened = |path: &str, flags| {
             let fd = open(path, flags | OFlags::CLOEXEC, Mode::empty()).map_err(io::Error::from);
@@ -175,7 +175,7 @@ impl Launcher {
 /// What bwrap, which guesses nothing, is to put over a hidden path. `None` for one that is not
 /// there, or that this user cannot walk to.
 pub(super) fn cover(hidden: &Hidden, mounts: &[MountEntry]) -> Option<Cover> {
-    if hidden.seen || hidden.is_distant(mounts) {
+    if hidden.seen() || hidden.is_distant(mounts) {
         return Some(match hidden.kind {
             MaskKind::Dir => Cover::Directory,
             MaskKind::File => Cover::File,
@@ -203,7 +203,7 @@ impl Launched {
             Ok(Record::Failed { stage, step, errno }) => {
                 Err(LaunchError::Step { stage, step, errno: Errno(errno) })
             }
-            Ok(Record::Apart | Record::Exited { .. }) => {
+            Ok(Record::Apart | Record::Ready | Record::Born | Record::Exited { .. }) => {
                 let wrong = io::Error::other("it gave a wrong answer");
                 Err(LaunchError::Host("start the box", wrong))
             }

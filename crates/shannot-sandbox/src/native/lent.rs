@@ -16,7 +16,7 @@ const NONE: Fd = -1;
 pub(crate) struct Slot(AtomicI32);
 
 impl Slot {
-    const fn empty() -> Self {
+    pub(super) const fn empty() -> Self {
         Self(AtomicI32::new(NONE))
     }
 
@@ -49,6 +49,8 @@ pub(crate) struct Lent {
     pub(super) mount_table: Slot,
     /// The host's `/proc`, where the box covers it with its own.
     pub(super) host_proc: Slot,
+    /// A `/proc` of its own that can be written, for the boxes that a zygote starts.
+    pub(super) writable_proc: Slot,
     /// What hidden directories show.
     pub(super) mask_dir: Slot,
     /// What hidden files show.
@@ -63,6 +65,7 @@ impl Lent {
             root: Slot::empty(),
             mount_table: Slot::empty(),
             host_proc: Slot::empty(),
+            writable_proc: Slot::empty(),
             mask_dir: Slot::empty(),
             mask_file: Slot::empty(),
             brief: Slot::empty(),
@@ -71,8 +74,8 @@ impl Lent {
 
     /// Closes whatever is noted.
     pub(super) fn close(&self) {
-        let Self { root, mount_table, host_proc, mask_dir, mask_file, brief } = self;
-        for slot in [root, mount_table, host_proc, mask_dir, mask_file, brief] {
+        let Self { root, mount_table, host_proc, writable_proc, mask_dir, mask_file, brief } = self;
+        for slot in [root, mount_table, host_proc, writable_proc, mask_dir, mask_file, brief] {
             slot.close();
         }
     }

@@ -7,6 +7,7 @@
 mod abi;
 mod base;
 mod cgroup;
+mod changes;
 mod child;
 mod commands;
 mod counted;
@@ -19,8 +20,11 @@ mod init;
 mod landlock;
 mod launch;
 mod lent;
+mod looked;
+mod place;
 mod prepare;
 mod program;
+mod ready;
 pub(crate) mod report;
 mod reports;
 mod run;
@@ -31,6 +35,7 @@ mod step;
 mod strings;
 mod sys;
 mod tree;
+mod warm;
 
 pub use child::{Child, StageStatus};
 pub use error::Error;
@@ -38,6 +43,7 @@ pub(crate) use prepare::check_required;
 pub use prepare::{Prepared, bwrap_call, prepare};
 pub use run::{Begun, Stdio, begin, start};
 pub use stage_two::stage_two;
+pub use warm::Warm;
 
 /// The program's descriptor; see [`shannot_policy::plan::PROGRAM_FD`].
 const PROGRAM_FD: sys::Fd = shannot_policy::plan::PROGRAM_FD.cast_signed();

@@ -4,9 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use shannot_policy::Plan;
+use shannot_policy::plan::seccomp::Filter;
 use shannot_policy::profile::Tier;
 
-use super::base::{self, Base};
+use super::base::{self, Base, MadeBy};
 use super::commands::{self, Starts};
 use super::error::Error;
 use super::hides;
@@ -27,6 +28,8 @@ pub struct Prepared {
     pub(super) starts: Starts,
     pub(super) commands: Arc<CommandSpec>,
     pub(super) enforcement: Enforcement,
+    /// Whether none of the commands can have a child.
+    pub(super) alone: bool,
 }
 
 /// Makes the box of a plan ready, for the host as it is now: what appears later is not hidden.
@@ -37,8 +40,8 @@ pub struct Prepared {
 pub fn prepare(plan: &Plan, host: &Host) -> Result<Prepared, Error> {
     check_tier(plan.outline.tier, host)?;
     let hull = Arc::new(base::hull(&plan.outline, host));
-    let base = Base::find(plan, host, hull, scene_of_host()?, |_| {})?;
-    Prepared::new(plan, host, Arc::new(base))
+    let base = Base::find(plan, host, (MadeBy::Run, hull), scene_of_host()?, |_| {})?;
+    Prepared::new(plan, host, Arc::new(base), None)
 }
 
 /// The tree of this process.
@@ -48,10 +51,16 @@ pub(super) fn scene_of_host() -> Result<Scene, Error> {
 }
 
 impl Prepared {
-    /// Makes the commands of a plan ready in the box of that plan.
-    pub(super) fn new(plan: &Plan, host: &Host, base: Arc<Base>) -> Result<Self, Error> {
+    /// Makes the commands of a plan ready in the box of that plan. `in_force` is the filter that the
+    /// first one's process has already.
+    pub(super) fn new(
+        plan: &Plan,
+        host: &Host,
+        base: Arc<Base>,
+        in_force: Option<&Filter>,
+    ) -> Result<Self, Error> {
         check_landlock(plan)?;
-        let (starts, commands) = commands::find(plan, host, &base)?;
+        let (starts, commands) = commands::find(plan, host, &base, in_force)?;
         let tier = plan.outline.tier;
         let enforcement = Enforcement {
             engine: if tier == Tier::T3 { Engine::Bwrap } else { Engine::Native },
@@ -60,7 +69,8 @@ impl Prepared {
             passed_over: Vec::new(),
         };
         check_required(plan, &enforcement)?;
-        Ok(Self { tier, base, starts, commands: Arc::new(commands), enforcement })
+        let alone = !plan.stages.iter().any(|stage| stage.filter.may_fork());
+        Ok(Self { tier, base, starts, commands: Arc::new(commands), enforcement, alone })
     }
 
     /// What will be in force for every run of this box.
@@ -163,4 +173,3 @@ fn check_landlock(plan: &Plan) -> Result<(), Error> {
     }
     Ok(())
 }
-

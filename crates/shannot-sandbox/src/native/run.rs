@@ -11,17 +11,19 @@ use shannot_policy::Plan;
 use shannot_policy::plan::Outline;
 use shannot_policy::profile::Tier;
 
-use super::base::{self, Base, RunRules};
-use super::cgroup::{Groups, Join, MemoryGroup};
-use super::commands::Starts;
+use super::base::{self, Base, MadeBy};
+use super::cgroup::Groups;
 use super::child::{Child, DirectChild, Kind};
-use super::enter::StageCall;
+use super::commands::Starts;
+use super::enter::{StageCall, Told};
 use super::error::Error;
 use super::hull::{Hull, HullError, SceneError};
-use super::landlock;
 use super::launch::LaunchError;
+use super::lent::Slot;
+use super::place::Place;
 use super::prepare::{self, Prepared};
-use super::spec::{HullSpec, Ruleset, RunSpec, StageIo};
+use super::ready::Ready;
+use super::spec::{BoxSpec, HullSpec, PlaceSpec, Ruleset, RunSpec, StageIo};
 use super::step::{Record, Step};
 use super::sys::{self, Errno, Fd, SignalMask};
 use crate::enforcement::Enforcement;
@@ -104,11 +106,11 @@ pub fn start(
         Some(hull) => hull.scene().map_err(|e| scene_failed(tier, e))?,
         None => prepare::scene_of_host()?,
     };
-    let base = Base::find(plan, host, spec, scene, |places| {
-        hull.iter().for_each(|hull| hull.tell_places(places));
+    let base = Base::find(plan, host, (MadeBy::Run, spec), scene, |mounts| {
+        hull.iter().for_each(|hull| hull.tell_mounts(mounts));
     })?;
-    let prepared = Prepared::new(plan, host, Arc::new(base))?;
-    let child = prepared.start_in(hull, stdio)?;
+    let prepared = Prepared::new(plan, host, Arc::new(base), None)?;
+    let child = prepared.start_with(hull, &prepared.pipes(stdio)?)?;
     Ok((child, prepared.enforcement))
 }
 
@@ -120,100 +122,131 @@ impl Prepared {
     /// Nothing has been executed, or it has been ended again: the tier could not be had, a
     /// program was not found in the box or could not be executed.
     pub fn start(&self, stdio: Stdio) -> Result<Child, Error> {
-        self.start_in(None, stdio)
+        let child = self.start_with(None, &self.pipes(stdio)?)?;
+        self.base.groups.iter().for_each(Groups::make_ahead);
+        Ok(child)
+    }
+
+    /// What the commands are connected to.
+    pub(super) fn pipes(&self, stdio: Stdio) -> Result<Pipes, Error> {
+        Pipes::new(stdio, self.commands.stages.len())
     }
 
     /// Starts one run, in a hull that was begun before or, where a box needs one, in a new one.
-    fn start_in(&self, hull: Option<Hull>, stdio: Stdio) -> Result<Child, Error> {
+    pub(super) fn start_with(&self, hull: Option<Hull>, pipes: &Pipes) -> Result<Child, Error> {
         let hull = match (hull, self.starts) {
             (None, Starts::Box) => Some(Hull::begin(&self.base.spec.hull)),
             (hull, _) => hull.map(Ok),
         };
         let hull = hull.transpose().map_err(|e| hull_failed(self.tier, e))?;
-        let pipes = Pipes::new(stdio, self.commands.stages.len())?;
-        let own_ruleset;
-        let ruleset = match &self.base.rules {
-            RunRules::Shared(ruleset) => ruleset,
-            RunRules::Each { abi, reads, rules } => {
-                own_ruleset = landlock::ruleset(*abi, *reads, rules)?;
-                &own_ruleset
-            }
-        };
-        let group = self.base.groups.as_ref().map(Groups::take).transpose();
-        let group = group.map_err(|e| Error::host("make a cgroup for the run", e))?;
-        let run = |status: Fd, more: Vec<Fd>| {
-            let mut run = RunSpec {
-                spec: Arc::clone(&self.base.spec),
-                commands: Arc::clone(&self.commands),
-                status,
-                ruleset: ruleset.as_raw_fd(),
-                cgroup: group.as_ref().map(MemoryGroup::join),
-                stage_io: pipes.stage_io(),
-                in_root: AtomicBool::new(false),
-                keep: more,
-            };
-            run.keep_descriptors();
-            run
-        };
+        let place = Place::new(&self.base)?;
+        let spec = |status| place.spec(&self.base, status, None);
         let (kind, in_root) = match (hull, &self.base.launcher) {
             (Some(hull), _) => {
-                let run = Arc::new(run(hull.status(), hull.descriptors()));
-                self.start_box(hull, &run)?
+                let spec = Arc::new(spec(hull.status()));
+                self.enter(hull, &spec, pipes)?
             }
             (None, Some(launcher)) => {
-                let launched = launcher.start(|status, control| run(status, vec![control]));
+                let launched = launcher.start(|status, control| {
+                    let place = spec(status);
+                    let run = self.run(&place, pipes, &[control]);
+                    (place, run)
+                });
                 let (launched, in_root) = launched.map_err(|e| self.launch_failed(e))?;
                 (Kind::Launched(launched), in_root)
             }
             (None, None) => {
                 let (status, write) = pipe().map_err(|e| Error::host("make a pipe", e))?;
-                let run = run(write.as_raw_fd(), Vec::new());
-                (self.start_direct(&run, &status)?, run.in_root.load(Ordering::Acquire))
+                let place = spec(write.as_raw_fd());
+                let run = self.run(&place, pipes, &[]);
+                let kind = self.start_direct(&place, &run, &status)?;
+                (kind, run.in_root.load(Ordering::Acquire))
             }
         };
-        self.base.groups.iter().for_each(Groups::make_ahead);
-        Ok(Child {
+        Ok(self.child(kind, in_root, place))
+    }
+
+    /// Starts one run in a box that is ready; `None` if that has ended without taking the run.
+    pub(super) fn start_ready(&self, ready: Ready, pipes: &Pipes) -> Result<Option<Child>, Error> {
+        let Ready { mut hull, place, spec, .. } = ready;
+        if !matches!(hull.try_wait(), Ok(false)) {
+            return Ok(None);
+        }
+        match self.enter(hull, &spec, pipes) {
+            Ok((kind, in_root)) => Ok(Some(self.child(kind, in_root, place))),
+            Err(EnterError::NotTaken) => Ok(None),
+            Err(EnterError::Failed(error)) => Err(error),
+        }
+    }
+
+    fn child(&self, kind: Kind, in_root: bool, place: Place) -> Child {
+        Child {
             kind,
             statuses: vec![None; self.commands.stages.len()],
-            group,
+            group: place.group,
             in_root,
             tasks_bounded: self.base.counted.tasks,
-        })
+            alone: self.alone,
+        }
     }
 
-    fn start_box(&self, mut hull: Hull, run: &Arc<RunSpec>) -> Result<(Kind, bool), Error> {
-        let dumpable = rustix::process::dumpable_behavior();
-        let answer = hull.enter(run);
-        // Taking another uid marks the memory as not dumpable, and this process shares it until
-        // the command is executed.
-        if let (Some(_), Ok(before)) = (&self.base.spec.identity.unused, dumpable) {
-            // Refused only for an unknown value, and this one came from the kernel.
-            let _ = rustix::process::set_dumpable_behavior(before);
-        }
+    fn run(&self, place: &PlaceSpec, pipes: &Pipes, more: &[Fd]) -> RunSpec {
+        let commands = Arc::clone(&self.commands);
+        let stage_io = pipes.stage_io();
+        let mut keep: Vec<Fd> = place.descriptors().chain(more.iter().copied()).collect();
+        keep.extend(stage_io.iter().flat_map(|io| [io.stdin, io.stdout, io.stderr]));
+        keep.extend(commands.init_domain.as_ref().map(AsRawFd::as_raw_fd));
+        let rulesets = commands.stages.iter().filter_map(|s| s.exec_ruleset.as_ref());
+        keep.extend(rulesets.map(Ruleset::fd));
+        keep.sort_unstable();
+        keep.dedup();
+        let taken = AtomicBool::new(false);
+        RunSpec { commands, stage_io, in_root: AtomicBool::new(false), taken, keep }
+    }
+
+    fn enter(
+        &self,
+        mut hull: Hull,
+        place: &Arc<PlaceSpec>,
+        pipes: &Pipes,
+    ) -> Result<(Kind, bool), EnterError> {
+        let run = Arc::new(self.run(place, pipes, &hull.descriptors()));
+        let answer = keep_dumpable(&self.base.spec, || hull.enter(place, &run));
         // A hull that is dropped ends.
-        match answer {
-            Ok(Record::Started { in_root }) => Ok((Kind::Box(hull), in_root)),
-            Ok(Record::Failed { stage, step, errno }) => {
-                Err(self.failed(stage, step, Errno(errno)))
-            }
-            Ok(Record::Apart | Record::Exited { .. }) => {
+        Err(EnterError::Failed(match answer {
+            Ok(Record::Started { in_root }) => return Ok((Kind::Box(hull), in_root)),
+            Ok(Record::Failed { stage, step, errno }) => self.failed(stage, step, Errno(errno)),
+            Ok(Record::Apart | Record::Ready | Record::Born | Record::Exited { .. }) => {
                 let source = io::Error::other("its first process gave a wrong answer");
-                Err(Error::host("start the box", source))
+                Error::host("start the box", source)
             }
-            Err(source) => Err(Error::host("get an answer of the box's first process", source)),
-        }
+            Err(e)
+                if e.kind() == io::ErrorKind::UnexpectedEof
+                    && !run.taken.load(Ordering::Acquire) =>
+            {
+                return Err(EnterError::NotTaken);
+            }
+            Err(source) => Error::host("get an answer of the box's first process", source),
+        }))
     }
 
-    fn start_direct(&self, run: &RunSpec, status: &OwnedFd) -> Result<Kind, Error> {
+    fn start_direct(
+        &self,
+        place: &PlaceSpec,
+        run: &RunSpec,
+        status: &OwnedFd,
+    ) -> Result<Kind, Error> {
         let mut stack = Box::new_uninit_slice(2048);
         let mut children = Vec::with_capacity(self.commands.stages.len());
         let own = rustix::process::getpid().as_raw_nonzero().get();
-        for (stage, index) in self.commands.stages.iter().zip(0u8..) {
+        let brief = Slot::empty();
+        for index in (0..).take(self.commands.stages.len()) {
             let call = StageCall {
-                run,
-                stage,
+                place,
+                run: Told::Now(run),
                 index,
-                mount_table: &[],
+                host_proc: None,
+                brief: &brief,
                 init_pid: 0,
                 bounds: Some(&self.base.spec.hull.bounds),
                 die_with: Some(own),
@@ -265,14 +298,42 @@ impl Prepared {
     }
 }
 
-fn scene_failed(tier: Tier, error: SceneError) -> Error {
+/// Why a box did not start the commands.
+enum EnterError {
+    /// It has ended, and none of its processes has looked at the run.
+    NotTaken,
+    Failed(Error),
+}
+
+impl From<EnterError> for Error {
+    fn from(error: EnterError) -> Self {
+        match error {
+            EnterError::NotTaken => Self::host("start the box", io::Error::other("it has ended")),
+            EnterError::Failed(error) => error,
+        }
+    }
+}
+
+/// Does `f`, in which a process of a box may take another uid. That marks the memory as not dumpable,
+/// and this process shares it.
+pub(super) fn keep_dumpable<T>(spec: &BoxSpec, f: impl FnOnce() -> T) -> T {
+    let dumpable = rustix::process::dumpable_behavior();
+    let value = f();
+    if let (Some(_), Ok(before)) = (&spec.identity.unused, dumpable) {
+        // Refused only for an unknown value, and this one came from the kernel.
+        let _ = rustix::process::set_dumpable_behavior(before);
+    }
+    value
+}
+
+pub(super) fn scene_failed(tier: Tier, error: SceneError) -> Error {
     match error {
         SceneError::Step(step, errno) => Error::step(tier, step, errno, "", ""),
         SceneError::Host(source) => Error::host("look into the box", source),
     }
 }
 
-fn hull_failed(tier: Tier, error: HullError) -> Error {
+pub(super) fn hull_failed(tier: Tier, error: HullError) -> Error {
     match error {
         HullError::Host(what, source) => Error::host(what, source),
         HullError::Clone(errno) => Error::step(tier, Step::Clone, errno, "", ""),
@@ -293,31 +354,15 @@ pub(super) fn blocked<T>(f: impl FnOnce() -> T) -> T {
     value
 }
 
-impl RunSpec {
-    /// Adds every descriptor of the run to those that are kept.
-    fn keep_descriptors(&mut self) {
-        let all = &mut self.keep;
-        all.extend([self.status, self.ruleset]);
-        all.extend(self.cgroup.map(Join::fd));
-        all.extend(self.stage_io.iter().flat_map(|io| [io.stdin, io.stdout, io.stderr]));
-        all.extend(self.commands.init_domain.as_ref().map(AsRawFd::as_raw_fd));
-        all.extend(
-            self.commands.stages.iter().filter_map(|s| s.exec_ruleset.as_ref().map(Ruleset::fd)),
-        );
-        all.sort_unstable();
-        all.dedup();
-    }
-}
-
 /// The pipes of a run's commands.
-struct Pipes {
+pub(super) struct Pipes {
     stdio: Stdio,
     /// Between each stage and the next: read end, write end.
     between: Vec<(OwnedFd, OwnedFd)>,
 }
 
 impl Pipes {
-    fn new(stdio: Stdio, stages: usize) -> Result<Self, Error> {
+    pub(super) fn new(stdio: Stdio, stages: usize) -> Result<Self, Error> {
         let above = |fd| above_stdio(fd).map_err(|e| Error::host("duplicate a descriptor", e));
         let between = || pipe().map_err(|e| Error::host("make a pipe", e));
         Ok(Self {

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use super::cgroup::Join;
 use super::lent::Lent;
 use super::strings::StringArray;
-use super::sys::{ChildPid, Cpus, Fd};
+use super::sys::{ChildPid, Cpus, Fd, Inbox};
 
 /// What the plan alone says of a box: its namespaces, and what its first process can do in them
 /// while its parent looks at the host for the rest.
@@ -20,11 +20,17 @@ pub(crate) struct HullSpec {
     pub(crate) unshared: u64,
     /// Tier T2: the one id that the user namespace knows.
     pub(crate) user_map: Option<UserMap>,
+    /// Whether the process writes that map itself, for its parent is not of the namespace around.
+    pub(crate) maps_itself: bool,
     /// The host's `kernel.pid_max`, where the box shows the host's `/proc` and each pid namespace
     /// has a limit of its own: `ps` makes its columns as wide.
     pub(crate) pid_max: Option<Vec<u8>>,
     /// The mounts that come first.
     pub(crate) mounts: Vec<MountStep>,
+    /// Whether the parent is lent the tree, to find in it what is hidden.
+    pub(crate) lends: bool,
+    /// Whether a `/proc` that can be written is kept, for the namespaces of runs to be set up.
+    pub(crate) keeps_proc: bool,
     pub(crate) bounds: Bounds,
 }
 
@@ -35,8 +41,11 @@ impl HullSpec {
             cloned: 0,
             unshared: 0,
             user_map: None,
+            maps_itself: false,
             pid_max: None,
             mounts: Vec::new(),
+            lends: false,
+            keeps_proc: false,
             bounds: Bounds { drop: 0, lock_securebits: false },
         }
     }
@@ -58,7 +67,7 @@ pub(crate) struct BoxSpec {
     /// Whether the commands' process ids are to be those that the host's `/proc` shows.
     pub(crate) host_pids: bool,
     /// The mounts that follow those of the hull.
-    pub(crate) places: Arc<[MountStep]>,
+    pub(crate) mounts: Arc<[MountStep]>,
     /// The host's mount table, as files of a process outside the box, below the host's `/proc`.
     pub(crate) mount_table: Option<[CString; MOUNT_TABLE.len()]>,
     /// The scratch mounts, for which a run's own ruleset gets rules once they exist.
@@ -67,6 +76,16 @@ pub(crate) struct BoxSpec {
     pub(crate) scratch_access: u64,
     pub(crate) identity: IdentitySpec,
     pub(crate) rlimits: Vec<Rlimit>,
+    pub(crate) open_files: OpenFiles,
+}
+
+/// `RLIMIT_NOFILE` of a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct OpenFiles {
+    /// While the program's descriptor is put in its place.
+    pub(crate) program: u64,
+    /// What the command has.
+    pub(crate) command: u64,
 }
 
 /// What a run adds to its box.
@@ -140,11 +159,19 @@ pub(crate) struct Rlimit {
 pub(crate) struct StageSpec {
     /// What to execute; `None` for a probe, which ends where the command would start.
     pub(crate) program: Option<ProgramSpec>,
-    pub(crate) filter: Vec<libc::sock_filter>,
+    pub(crate) filter: FilterSpec,
     /// The sixth argument of the one `execveat`; see `Ticket`.
     pub(crate) ticket: u64,
     /// The programs that may be executed, where that is a list.
     pub(crate) exec_ruleset: Option<Ruleset>,
+}
+
+/// The filter of a command.
+#[derive(Debug)]
+pub(crate) enum FilterSpec {
+    Install(Vec<libc::sock_filter>),
+    /// The command's process, made ahead, has it already.
+    InForce,
 }
 
 /// A Landlock ruleset.
@@ -170,8 +197,6 @@ impl Ruleset {
 pub(crate) struct ProgramSpec {
     pub(crate) path: CString,
     pub(crate) argv: StringArray,
-    /// `RLIMIT_NOFILE` while the program's descriptor is put in its place.
-    pub(crate) nofile: u64,
 }
 
 /// What a box's first process and its parent share.
@@ -182,36 +207,64 @@ pub(crate) struct HullShared {
     pub(crate) init_pid: ChildPid,
     /// Where [`super::step::Record`]s go.
     pub(crate) status: Fd,
-    /// The first byte says that `places` are there, the second that `run` is; any other is a signal
-    /// for the commands. The end is the supervisor's.
+    /// A zero says that there is more to be known; any other byte is a signal for the commands. The
+    /// end is the supervisor's.
     pub(crate) control: Fd,
     /// Readable when the supervisor has ended.
     pub(crate) supervisor: Fd,
-    /// The CPUs of the supervisor and so of the box. Until it is told the rest, the process is
-    /// kept from the one that its parent works on.
+    /// A box that waits for long ends when the host's mounts change: its own are older, and keep file
+    /// systems busy. The host's mount table, or no descriptor.
+    pub(crate) host_mounts: Fd,
+    /// A `/proc` that can be written, where a zygote keeps one, and no descriptor otherwise.
+    pub(crate) proc: Fd,
+    /// Where a zygote is told what to start; `None` for the first process of a box.
+    pub(crate) inbox: Option<Inbox>,
+    /// The CPUs of the supervisor and so of the box, if until it is told the rest the process is kept
+    /// from the one that its parent works on.
     pub(crate) cpus: Option<Cpus>,
     /// What the process has opened in the table that both share.
     pub(crate) lent: Lent,
     /// The mounts that depend on what is on the host, once they are known.
-    pub(crate) places: OnceLock<Arc<[MountStep]>>,
+    pub(crate) mounts: OnceLock<Arc<[MountStep]>>,
+    /// What follows from the box, once it is known.
+    pub(crate) place: OnceLock<Arc<PlaceSpec>>,
     /// The rest, once it is known.
     pub(crate) run: OnceLock<Arc<RunSpec>>,
 }
 
-/// One run of a box.
+/// A place for one run: what a box has before its commands are known.
 #[derive(Debug)]
-pub(crate) struct RunSpec {
+pub(crate) struct PlaceSpec {
     pub(crate) spec: Arc<BoxSpec>,
-    pub(crate) commands: Arc<CommandSpec>,
     /// Where [`super::step::Record`]s go.
     pub(crate) status: Fd,
     pub(crate) ruleset: Fd,
     /// How a command joins the run's own cgroup.
     pub(crate) cgroup: Option<Join>,
+    /// How far the first command's process goes before the command is known; `None` where it is not
+    /// there before.
+    pub(crate) ahead: Option<Ahead>,
+}
+
+/// How far a process goes before its command is known.
+#[derive(Debug)]
+pub(crate) enum Ahead {
+    /// Up to what the command says.
+    Confined,
+    /// Into a filter, too, which such a command has.
+    Filtered(Vec<libc::sock_filter>),
+}
+
+/// The commands of one run, and what they are connected to.
+#[derive(Debug)]
+pub(crate) struct RunSpec {
+    pub(crate) commands: Arc<CommandSpec>,
     /// Standard input, output and error of each stage.
     pub(crate) stage_io: Vec<StageIo>,
     /// Set by a command that starts at `/` because it cannot enter the directory asked for.
     pub(crate) in_root: AtomicBool,
+    /// Set by a process of the box that has looked at the run.
+    pub(crate) taken: AtomicBool,
     /// Every descriptor that the box needs, in ascending order: all others are closed in it.
     pub(crate) keep: Vec<Fd>,
 }

@@ -47,21 +47,25 @@ fn go_on(fd: Option<Fd>) -> io::Result<Infallible> {
     rustix::process::set_dumpable_behavior(none)?;
     // They are read, as in every box.
     let _ = sys::set_signal_mask(SignalMask::MAX);
-    let run = Arc::new(handed.run);
+    let (place, run) = (handed.place, handed.run);
     let hull = HullShared {
         spec: Arc::new(HullSpec::nothing()),
         init_pid: AtomicI32::new(1),
-        status: run.status,
+        status: place.status,
         control: handed.control,
         supervisor: -1,
+        host_mounts: -1,
+        proc: -1,
+        inbox: None,
         cpus: None,
         lent: Lent::nothing(),
-        places: OnceLock::new(),
+        mounts: OnceLock::new(),
+        place: OnceLock::new(),
         run: OnceLock::new(),
     };
-    let report = Reporter::new(run.status, 0);
-    report.need(Step::Verify, verify(&run.spec.scratch_rules));
-    fit_out(&hull, &run, &report)
+    let report = Reporter::new(place.status, 0);
+    report.need(Step::Verify, verify(&place.spec.scratch_rules));
+    fit_out(&hull, &place, &run, None, &report)
 }
 
 /// Whether bwrap has made what it was asked for: it passes over mounts that it cannot reach, and its

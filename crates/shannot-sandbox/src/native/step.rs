@@ -7,6 +7,7 @@
 pub(crate) enum Step {
     Clone,
     Session,
+    UserMap,
     ReadOnlyTree,
     Device,
     OwnProc,
@@ -36,9 +37,10 @@ pub(crate) enum Step {
 }
 
 impl Step {
-    const ALL: [Self; 28] = [
+    const ALL: [Self; 29] = [
         Self::Clone,
         Self::Session,
+        Self::UserMap,
         Self::ReadOnlyTree,
         Self::Device,
         Self::OwnProc,
@@ -73,6 +75,7 @@ impl Step {
             Self::Clone => "start the box's first process (clone3)",
             Self::Lend => "show its mounts to its supervisor (/proc/self/mountinfo)",
             Self::Namespaces => "make the box's namespaces (unshare)",
+            Self::UserMap => "map the user (/proc/self/uid_map)",
             Self::Session => "start a session (setsid)",
             Self::ReadOnlyTree => "make the mount tree read-only (mount_setattr)",
             Self::Device => "open a harmless device (open_tree, move_mount)",
@@ -107,6 +110,10 @@ impl Step {
 pub(crate) enum Record {
     /// The box's tree is its own: what happens to the host's mounts no longer shows in it.
     Apart,
+    /// The box waits for its first command, in the process that will become it.
+    Ready,
+    /// A zygote has started what it was asked for.
+    Born,
     /// Every command has been executed, and started at `/` if it could not enter the directory
     /// asked for.
     Started { in_root: bool },
@@ -125,6 +132,8 @@ impl Record {
         let (kind, stage, step, number) = match self {
             Self::Started { in_root } => (0, 0, 0, i32::from(in_root)),
             Self::Apart => (3, 0, 0, 0),
+            Self::Ready => (4, 0, 0, 0),
+            Self::Born => (5, 0, 0, 0),
             Self::Failed { stage, step, errno } => (1, stage, step as u8, errno),
             Self::Exited { stage, status } => (2, stage, 0, status),
         };
@@ -144,6 +153,8 @@ impl Record {
             }
             2 => Some(Self::Exited { stage, status: number }),
             3 => Some(Self::Apart),
+            4 => Some(Self::Ready),
+            5 => Some(Self::Born),
             _ => None,
         }
     }
@@ -162,6 +173,8 @@ mod tests {
         }
         for record in [
             Record::Apart,
+            Record::Ready,
+            Record::Born,
             Record::Started { in_root: true },
             Record::Exited { stage: 1, status: -1 },
         ] {

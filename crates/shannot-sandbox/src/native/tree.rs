@@ -47,7 +47,7 @@ pub(super) fn make(steps: &[MountStep], lent: &Lent, report: &Reporter) {
     lent.mask_file.close();
 }
 
-/// Covers the host's `/proc`, which is kept for [`host_tables`].
+/// Covers the host's `/proc`, which is kept for [`host_table`].
 fn own_proc(host: &Slot) -> Sys {
     host.note(sys::open(c"/proc", libc::O_PATH | libc::O_CLOEXEC)?);
     let flags = libc::MS_RDONLY | libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
@@ -62,25 +62,19 @@ pub(super) fn lend(lent: &Lent) -> Sys {
     Ok(())
 }
 
-/// The detached mounts of the host's mount table for one command.
-pub(super) type MountTable = [Fd; MOUNT_TABLE.len()];
-
-/// Copies the host's mount table, as files of a process outside, for each command: a detached
-/// mount can be attached once. From a tree that is read-only, so that these are too. `covered` is
-/// the host's `/proc` where the box has covered it, and is closed.
-pub(super) fn host_tables<'a>(
+/// Shows this process the host's mount table in place of its own: copies of files of a process
+/// outside, from the host's `/proc`. From a tree that is read-only, so that these are too.
+pub(super) fn host_table(
     sources: &[CString; MOUNT_TABLE.len()],
-    covered: Option<Fd>,
-    tables: impl Iterator<Item = &'a mut MountTable>,
+    host_proc: Fd,
+    brief: &Slot,
 ) -> Sys {
-    let proc = match covered {
-        Some(proc) => proc,
-        None => sys::open(c"/proc", libc::O_PATH | libc::O_CLOEXEC)?,
-    };
-    for (mount, source) in tables.flat_map(|table| table.iter_mut().zip(sources)) {
-        *mount = sys::open_tree_clone(proc, source)?;
+    for (source, (_, own)) in sources.iter().zip(MOUNT_TABLE) {
+        let copy = brief.note(sys::open_tree_clone(host_proc, source)?);
+        let attached = sys::attach(copy, own);
+        brief.close();
+        attached?;
     }
-    sys::close(proc);
     Ok(())
 }
 

@@ -194,6 +194,15 @@ const X32_BIT: u32 = 0x4000_0000;
 const UNKNOWN: Action = Action::Errno(Errno::ENOSYS);
 
 impl Filter {
+    /// The same filter with another ticket; `None` for one that executes without any.
+    #[must_use]
+    pub fn with_ticket(self, ticket: Ticket) -> Option<Self> {
+        match self.exec {
+            Exec::Once { fd, .. } => Some(Self { exec: Exec::Once { fd, ticket }, ..self }),
+            Exec::Listed | Exec::ByAnother => None,
+        }
+    }
+
     /// The program for the kernel.
     pub fn compile(&self) -> Program {
         Program::compile(&self.decision())
@@ -231,7 +240,7 @@ impl Filter {
     }
 
     /// Whether a process may be made.
-    fn may_fork(&self) -> bool {
+    pub fn may_fork(&self) -> bool {
         self.forks || self.exec == Exec::Listed
     }
 }

@@ -1,33 +1,27 @@
-//! The one file with `unsafe`: a wrapper for each system call that the box needs and that no
-//! library offers in a form fit for a child that shares its parent's memory.
+//! The one module with `unsafe`: a wrapper for each system call that the box needs and that no
+//! library offers in a form fit for a child that shares its parent's memory. [`mod@clone`] starts
+//! such children.
 //!
 //! Such a child (`CLONE_VM`) must not touch `errno`, the heap, a lock or any other state of the
 //! parent's threads. So every call here is made by the bare instruction, returns its error as a
 //! value, and takes only what the parent prepared before the clone. Callers keep the same rule;
 //! see [`super::enter`].
 
-#![expect(unsafe_code, reason = "the only file that may")]
+#![expect(unsafe_code, reason = "the only module that may")]
 #![expect(clippy::cast_possible_truncation, reason = "this engine is for 64 bits only")]
 
+mod clone;
+
 use core::arch::asm;
-use core::ffi::{CStr, c_char, c_int, c_void};
-use core::mem::MaybeUninit;
+use core::ffi::{CStr, c_char, c_int};
 use core::ptr;
 use std::os::fd::{FromRawFd, OwnedFd};
-use std::sync::Arc;
 
-use super::abi::{
-    BOX_STACK, CLONE_CLEAR_SIGHAND, CLONE_INTO_CGROUP, NO_CLONE_ARGS, PathBeneath, Stack, as_fd,
-    capability_words, old_clone_args, result,
-};
 pub(crate) use super::abi::{ChildPid, Cpus, Errno, Fd, Reaped, RulesetAttr, SignalMask, Sys};
-use super::cgroup::Join;
-use super::enter::{StageCall, box_main, stage_main};
-use super::hull::open_pidfd;
-use super::launch::{LaunchCall, launch_main};
-use super::spec::HullShared;
+use super::abi::{PathBeneath, as_fd, capability_words, result};
 use super::strings::StringArray;
 use crate::attack::Attempt;
+pub(crate) use clone::{Birth, BoxProcess, Inbox, start_launcher, start_stage};
 
 #[cfg(not(target_arch = "x86_64"))]
 compile_error!("the native engine has been proved on x86-64 only");
@@ -89,7 +83,12 @@ pub(crate) fn write(fd: Fd, buf: &[u8]) -> Sys<usize> {
 
 /// Opens a path, `openat(2)`.
 pub(crate) fn open(path: &CStr, flags: c_int) -> Sys<Fd> {
-    let a = [CWD, path.as_ptr() as isize, flags as isize];
+    open_at(libc::AT_FDCWD, path, flags)
+}
+
+/// Opens a path from a directory, `openat(2)`.
+pub(crate) fn open_at(dir: Fd, path: &CStr, flags: c_int) -> Sys<Fd> {
+    let a = [dir as isize, path.as_ptr() as isize, flags as isize];
     // SAFETY: `path` ends with a NUL and outlives the call.
     unsafe { call(libc::SYS_openat, a) }.map(as_fd)
 }
@@ -413,183 +412,4 @@ pub(crate) fn getpid_by_int80() -> Sys<usize> {
             out("r11") _, options(nostack));
     }
     result(ret as isize)
-}
-
-/// The first process of a box, running on memory of this one.
-#[derive(Debug)]
-pub(crate) struct BoxProcess {
-    /// Its process id here.
-    pub(crate) pid: i32,
-    /// A descriptor for it.
-    pub(crate) pidfd: OwnedFd,
-    /// What it runs on. Leaked if this value is dropped before the process was reaped: better
-    /// some memory lost than memory pulled from under a running process.
-    memory: Option<(Arc<HullShared>, Stack)>,
-}
-
-impl Drop for BoxProcess {
-    fn drop(&mut self) {
-        std::mem::forget(self.memory.take());
-    }
-}
-
-impl BoxProcess {
-    /// Starts [`box_main`] in the hull's namespaces. It goes on by itself, beside this process,
-    /// and shares its descriptors until it makes a table of its own.
-    ///
-    /// # Errors
-    /// As `clone3(2)`: `EPERM` where namespaces are refused, `ENOSPC` at their limit, `EAGAIN` at
-    /// the limit of processes.
-    pub(crate) fn start(hull: Arc<HullShared>) -> Sys<Self> {
-        let mut stack: Stack = Box::new_uninit_slice(BOX_STACK);
-        let entry = box_main as extern "C" fn(&HullShared) -> ! as *const c_void;
-        let argument = Arc::as_ptr(&hull).cast::<c_void>();
-        let own = libc::CLONE_FILES | libc::CLONE_PIDFD | libc::CLONE_PARENT_SETTID;
-        let flags = hull.spec.cloned | u64::from(own.cast_unsigned());
-        let parent_tid = hull.init_pid.as_ptr() as u64;
-        let args = libc::clone_args { flags, parent_tid, ..NO_CLONE_ARGS };
-        // SAFETY: `box_main` keeps the rules of its module. The stack and all that `hull` owns,
-        // its run too, live in `memory` until the process was reaped, and for ever if it never is.
-        let cloned = unsafe { clone_shared(args, &mut stack, entry, argument) };
-        let (pid, pidfd) = cloned?;
-        let pidfd = pidfd.map_or_else(|| open_pidfd(pid), Ok)?;
-        Ok(Self { pid, pidfd, memory: Some((hull, stack)) })
-    }
-
-    /// Reaps the process if it has ended, and frees what it ran on.
-    pub(crate) fn reap(&mut self) -> Sys<Option<Reaped>> {
-        let ended = reap(self.pid)?;
-        if ended.is_some() {
-            self.memory = None;
-        }
-        Ok(ended)
-    }
-}
-
-/// Starts [`stage_main`]; returns when it has called `execve` or ended, so that whatever `call`
-/// borrows is free again.
-///
-/// Its process ids are `ids`, from the innermost pid namespace outwards, and the kernel's choice
-/// in the namespaces beyond.
-///
-/// # Errors
-/// As `clone3(2)` with `set_tid`: `EEXIST` where an id is taken, `EPERM` without
-/// `CAP_CHECKPOINT_RESTORE` over one of the namespaces, `EINVAL` beyond its `pid_max`.
-pub(crate) fn start_stage(
-    call: &StageCall<'_>,
-    ids: &[i32],
-    stack: &mut [MaybeUninit<u128>],
-) -> Sys<i32> {
-    let mut args = libc::clone_args { exit_signal: libc::SIGCHLD as u64, ..NO_CLONE_ARGS };
-    if let Some(Join::Into(dir)) = call.run.cgroup {
-        args.flags |= CLONE_INTO_CGROUP;
-        args.cgroup = u64::from(dir.cast_unsigned());
-    }
-    if !ids.is_empty() {
-        args.set_tid = ids.as_ptr() as u64;
-        args.set_tid_size = ids.len() as u64;
-    }
-    // SAFETY: `stage_main` keeps the rules of its module; `ids` outlives the call.
-    unsafe { clone_ahead(args, stack, stage_main, call) }
-}
-
-/// Starts [`launch_main`]; returns when it has called `execve` or ended, as above.
-///
-/// # Errors
-/// As `clone3(2)`: `EAGAIN` at the limit of processes.
-pub(crate) fn start_launcher(call: &LaunchCall, stack: &mut [MaybeUninit<u128>]) -> Sys<i32> {
-    // SAFETY: `launch_main` keeps the rules of its module.
-    unsafe { clone_ahead(NO_CLONE_ARGS, stack, launch_main, call) }
-}
-
-/// [`clone_shared`], holding this thread until the child no longer uses `call` and `stack`.
-///
-/// # Safety
-/// As there, but for what this call's borrows already say.
-unsafe fn clone_ahead<T>(
-    mut args: libc::clone_args,
-    stack: &mut [MaybeUninit<u128>],
-    entry: extern "C" fn(&T) -> !,
-    call: &T,
-) -> Sys<i32> {
-    args.flags |= u64::from(libc::CLONE_VFORK.cast_unsigned());
-    // SAFETY: CLONE_VFORK; the rest is the caller's promise.
-    let cloned = unsafe { clone_shared(args, stack, entry as _, ptr::from_ref(call).cast()) };
-    cloned.map(|(pid, _)| pid)
-}
-
-/// Starts `entry(argument)` in a new process that shares this one's memory (`CLONE_VM`), on its
-/// own `stack`, with its signal handlers reset. Its end sends the signal of `args`. With none, only
-/// who waits with `__WALL` reaps it, and a `SIGCHLD` that is ignored does not have it reaped.
-///
-/// # Safety
-/// `entry` must be an `extern "C" fn(&T) -> !` for the `T` that `argument` points to, must never
-/// return or unwind, and must touch no heap, lock or thread-local state; `argument`, all it
-/// points to, and `stack` must stay valid and unmoved until the child has called `execve` or
-/// ended.
-unsafe fn clone_shared(
-    args: libc::clone_args,
-    stack: &mut [MaybeUninit<u128>],
-    entry: *const c_void,
-    argument: *const c_void,
-) -> Sys<(i32, Option<OwnedFd>)> {
-    let mut pidfd: c_int = -1;
-    let args = libc::clone_args {
-        flags: args.flags | u64::from(libc::CLONE_VM.cast_unsigned()) | CLONE_CLEAR_SIGHAND,
-        pidfd: ptr::from_mut(&mut pidfd) as u64,
-        stack: stack.as_mut_ptr() as u64,
-        stack_size: size_of_val(stack) as u64,
-        ..args
-    };
-    let new = [ptr::from_ref(&args) as usize, size_of::<libc::clone_args>(), 0];
-    // SAFETY: `args` outlives the call, as do the ids that it points to, and names a stack of its
-    // stated size; the rest is this function's own contract.
-    let child = match result(unsafe { clone_call(libc::SYS_clone3, new, entry, argument) }) {
-        // Containers whose filter cannot see into `args` refuse it so.
-        Err(Errno(libc::ENOSYS)) if args.set_tid_size == 0 => {
-            let old = old_clone_args(&args)?;
-            // SAFETY: the same stack and ids; the kernel writes no pidfd.
-            result(unsafe { clone_call(libc::SYS_clone, old, entry, argument) })
-        }
-        child => child,
-    };
-    let child = child.map(as_fd)?;
-    // SAFETY: a number that is not -1 is a descriptor that the kernel has just made for us
-    // (CLONE_PIDFD) and that nothing else knows.
-    let pidfd = (pidfd >= 0).then(|| unsafe { OwnedFd::from_raw_fd(pidfd) });
-    Ok((child, pidfd))
-}
-
-/// `clone3(2)` or `clone(2)` whose child calls `entry(argument)` on the stack that `args` name.
-///
-/// # Safety
-/// See [`clone_shared`].
-#[inline(never)]
-unsafe fn clone_call(
-    nr: libc::c_long,
-    args: [usize; 3],
-    entry: *const c_void,
-    argument: *const c_void,
-) -> isize {
-    let ret: isize;
-    // SAFETY: in the parent only rax, rcx and r11 change. The child starts with its own stack,
-    // 16-byte aligned, and never comes back from `entry`.
-    unsafe {
-        asm!(
-            "syscall",
-            "test rax, rax",
-            "jnz 2f",
-            "xor ebp, ebp",
-            "mov rdi, r12",
-            "call r13",
-            "ud2",
-            "2:",
-            inlateout("rax") nr as isize => ret,
-            in("rdi") args[0], in("rsi") args[1], in("rdx") args[2], in("r10") 0, in("r8") 0,
-            in("r12") argument,
-            in("r13") entry,
-            lateout("rcx") _, lateout("r11") _,
-        );
-    }
-    ret
 }
