@@ -38,7 +38,7 @@ impl Surroundings {
 
 /// The executor of this machine for this program, which goes on inside a box where it has to.
 pub(crate) fn local_executor() -> LocalExecutor {
-    LocalExecutor::on_this_thread().with_stage_two("/proc/self/exe".into())
+    LocalExecutor::on_this_thread("/proc/self/exe".into())
 }
 
 /// The XDG base directory specification: "all paths must be absolute. If an implementation

@@ -7,6 +7,7 @@ use crate::profile::{Command, CommandPattern, Profile, shown};
 use crate::request::{Argv, Program, Request};
 use crate::spelling::nearest;
 use crate::toml_text;
+use crate::types::Timeout;
 
 /// A request that a profile lets pass, with the command that allowed each stage.
 ///
@@ -36,6 +37,12 @@ impl Grant {
     /// The profile that it was held against.
     pub fn profile(&self) -> &Arc<Profile> {
         &self.profile
+    }
+
+    /// How long the run may take: the shorter of the profile's limit and the caller's wish.
+    pub fn wall(&self) -> Timeout {
+        let most = self.profile.limits.wall;
+        self.request.timeout.map_or(most, |wish| wish.min(most))
     }
 
     /// The stages in the order of the pipe; never none.

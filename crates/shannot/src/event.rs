@@ -42,13 +42,14 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// The outcome of what never started.
-    pub(crate) fn failed(failure: Failure) -> Self {
+    /// The outcome of what never started, for this reason.
+    pub(crate) fn never(end: End) -> Self {
+        let timed_out = matches!(end, End::TimedOut);
         Self {
-            end: End::Failed(failure),
+            end,
             stages: Vec::new(),
             cwd: None,
-            limits_hit: Vec::new(),
+            limits_hit: if timed_out { vec![Limit::Wall] } else { Vec::new() },
             stdout_bytes: 0,
             stderr_bytes: 0,
             duration: Duration::ZERO,

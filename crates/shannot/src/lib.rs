@@ -17,7 +17,7 @@
 //!     about = "Show free space."
 //! "#;
 //! let profile = Profile::parse(text, "disks.toml", Examples::Check, &|_| Err("none".into()))?;
-//! let gate = Gate::new([Arc::new(profile)], Arc::new(LocalExecutor::new()?));
+//! let gate = Gate::new([Arc::new(profile)], Arc::new(LocalExecutor::new(None)?));
 //! let request = Request {
 //!     profile: "disks".parse()?,
 //!     stages: Stages::new(vec![Argv::from_words(["df", "-h"])?])?,

@@ -95,6 +95,6 @@ impl Run {
         // The runtime was shut down under the run, and its box with it.
         let source = std::io::Error::other("the runtime has stopped");
         let failure = Failure::Internal { what: "wait for the run", source };
-        Collected { stdout, stderr, truncated, outcome: Outcome::failed(failure) }
+        Collected { stdout, stderr, truncated, outcome: Outcome::never(End::Failed(failure)) }
     }
 }

@@ -9,6 +9,8 @@ pub(crate) struct Column {
     pub(crate) tier: Tier,
     /// The ABI to which the kernel's Landlock is held down.
     pub(crate) landlock: Option<u32>,
+    /// Whether the box is made before its command is known, by a program that lives for long.
+    pub(crate) warm: bool,
 }
 
 impl Column {
@@ -22,14 +24,18 @@ impl Column {
     pub(crate) const ROOT_L4: Self = Self { landlock: Some(4), ..Self::ROOT_L };
     pub(crate) const USER_L1: Self = Self { landlock: Some(1), ..Self::USER_L };
 
+    pub(crate) const ROOT_WARM: Self = Self { warm: true, ..Self::ROOT_T1 };
+    pub(crate) const USER_WARM: Self = Self { warm: true, ..Self::USER_T2 };
+
     const fn of(by_root: bool, tier: Tier) -> Self {
-        Self { by_root, tier, landlock: None }
+        Self { by_root, tier, landlock: None, warm: false }
     }
 
     /// For the names of files.
     pub(crate) fn name(self) -> String {
         let abi = self.landlock.map(|abi| abi.to_string()).unwrap_or_default();
-        format!("{}-{}{abi}", if self.by_root { "root" } else { "user" }, self.tier)
+        let warm = if self.warm { "-warm" } else { "" };
+        format!("{}-{}{abi}{warm}", if self.by_root { "root" } else { "user" }, self.tier)
     }
 
     /// Whether Landlock has no scopes here, and so no signal can be sent in the box.

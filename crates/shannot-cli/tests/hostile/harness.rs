@@ -24,7 +24,8 @@ macro_rules! in_every_column {
                 @tests [$(#[$attr])*] $check;
                 root_t1 ROOT_T1, root_t2 ROOT_T2, root_t3 ROOT_T3, root_l ROOT_L,
                 user_t2 USER_T2, user_t3 USER_T3, user_l USER_L,
-                root_l4 ROOT_L4, user_l1 USER_L1
+                root_l4 ROOT_L4, user_l1 USER_L1,
+                root_warm ROOT_WARM, user_warm USER_WARM
             }
         }
     )*};
@@ -234,7 +235,8 @@ pub(crate) fn shannot<A: AsRef<OsStr>>(
     words: &[A],
 ) -> Command {
     let file = profile_file(&profile.text(column));
-    let mut command = as_runner(column, program());
+    let program = if column.warm { warm_program() } else { program() };
+    let mut command = as_runner(column, program);
     command.arg("run").args(flags).arg("--profile").arg(file).arg("--").args(words);
     if let Some(abi) = column.landlock {
         command = forced(&format!("landlock={abi}"), &command);
@@ -278,12 +280,25 @@ pub(crate) fn forced(layers: &str, command: &Command) -> Command {
 
 /// The program under test, where both users can execute it.
 pub(crate) fn program() -> PathBuf {
+    open_to_all(Path::new(env!("CARGO_BIN_EXE_shannot")))
+}
+
+/// The library's example that keeps a box warm and then runs a command in it. It is built with the
+/// workspace's tests.
+fn warm_program() -> PathBuf {
     let built = Path::new(env!("CARGO_BIN_EXE_shannot"));
+    let example = built.with_file_name("examples").join("warm");
+    assert!(example.exists(), "not built: cargo build -p shannot --example warm");
+    open_to_all(&example)
+}
+
+fn open_to_all(built: &Path) -> PathBuf {
     if is_open_to_all(built) {
         return built.to_owned();
     }
     let bytes = fs::read(built).expect("the program is built");
-    let copy = place().join(format!("shannot-{:016x}", digest(&bytes)));
+    let name = built.file_name().and_then(OsStr::to_str).expect("a plain name");
+    let copy = place().join(format!("{name}-{:016x}", digest(&bytes)));
     install(&copy, &bytes, 0o755);
     copy
 }

@@ -23,6 +23,15 @@ fn alive(marker: &str) -> Vec<String> {
     lines.collect()
 }
 
+/// Ends what is left of a test.
+fn end_all(processes: &[String]) {
+    for process in processes {
+        let pid = process.split(' ').next().expect("a pid");
+        // One that has just ended needs none.
+        let _ = std::process::Command::new("kill").args(["-9", pid]).status();
+    }
+}
+
 /// The cgroups that a supervisor made.
 fn groups_of(pid: u32, below: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -59,7 +68,7 @@ fn assert_dies_with_supervisor(column: Column, profile: &Profile, program: &Path
     let mut held = Held::start(&mut shannot(column, profile, &[], &all));
     let marker = words.last().expect("a marker");
     // Started by this test or, on a host that has less, by what makes it so.
-    let supervisor = |p: &String| p.contains("shannot") && p.contains(" run ");
+    let supervisor = |p: &String| p.contains(" run ") && p.contains(" --profile ");
     let running: Vec<String> =
         alive(marker).into_iter().filter(|p| !p.contains(" force ")).collect();
     assert!(running.len() >= 2, "the supervisor and its command run: {running:#?}");
@@ -70,11 +79,7 @@ fn assert_dies_with_supervisor(column: Column, profile: &Profile, program: &Path
     held.child.wait().expect("its end");
     let gone = eventually(2, || alive(marker).is_empty());
     let left = alive(marker);
-    for process in &left {
-        // Whatever is left is this test's own.
-        let pid = process.split(' ').next().expect("a pid");
-        let _ = std::process::Command::new("kill").args(["-9", pid]).status();
-    }
+    end_all(&left);
     assert!(gone, "the supervisor was killed and these live on: {left:#?}");
     // Nobody was left to remove the run's empty cgroup, so the next run does.
     inside(column, profile, &["status"]);
@@ -146,6 +151,8 @@ fn unread_output_holds_up_no_limit(column: Column) {
         // It may well wait for a reader of what is left.
         supervisor.kill().expect("SIGKILL");
         supervisor.wait().expect("its end");
+        // Where it was started by what takes layers away, that was ended, and it waits on.
+        end_all(&alive(&marker));
         assert!(ended, "the command outlives its limit");
     }
 }

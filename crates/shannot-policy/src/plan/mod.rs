@@ -179,7 +179,6 @@ impl Plan {
     pub fn new(grant: &Grant, tier: Tier, host: &HostFacts) -> Self {
         let profile = grant.profile();
         let request = grant.request();
-        let wall = request.timeout.map_or(profile.limits.wall, |t| t.min(profile.limits.wall));
         Self {
             outline: Outline::new(tier, profile.view, profile.root_reads),
             identity: match tier {
@@ -196,7 +195,7 @@ impl Plan {
                 .collect(),
             env: environment(profile, request.locale.iter()),
             cwd: request.cwd.clone(),
-            wall,
+            wall: grant.wall(),
             limits: profile.limits,
             require: profile.require.iter().copied().collect(),
         }

@@ -8,9 +8,13 @@ use shannot_policy::Grant;
 
 use crate::run::Run;
 
+mod conduct;
 mod local;
 mod probe;
 mod relay;
+mod start;
+mod threads;
+mod warm;
 
 pub use local::{LocalExecutor, TierTrial};
 

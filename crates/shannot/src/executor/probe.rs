@@ -7,7 +7,8 @@ use shannot_policy::profile::Tier;
 use shannot_policy::{Grant, Plan};
 use shannot_sandbox::{Child, Enforcement, Stdio, prepare};
 
-use super::local::{LocalExecutor, facts, internal, pipe};
+use super::local::LocalExecutor;
+use super::start::{facts, internal, pipe};
 use crate::event::Failure;
 
 /// How long an empty box may take to end.

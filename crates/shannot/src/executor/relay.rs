@@ -1,13 +1,13 @@
 //! Bytes between the box's pipes and the caller, at the pace of the slower side.
 
-use std::io;
-use std::os::fd::OwnedFd;
+use std::io::{self, IsTerminal as _};
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::FileType;
+use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::pipe::{SpliceFlags, fcntl_setpipe_size, splice};
 use tokio::io::Interest;
@@ -65,7 +65,7 @@ pub(super) async fn to_fd(pipe: Pipe, out: OwnedFd, count: Arc<AtomicU64>) -> io
     // A pipe of the caller's is as big as ours, or every chunk would wait for its reader four
     // times. What is no pipe, or belongs to somebody else, stays as it is.
     let _ = fcntl_setpipe_size(&out, CHUNK);
-    let out = watch(out, Interest::WRITABLE).map_err(|(fd, _)| fd);
+    let out = watch(not_blocking(out), Interest::WRITABLE).map_err(|(fd, _)| fd);
     // Into a socket of the caller's splice waits for room, whatever its flags say.
     let mut spliceable = !is_socket(out_fd(&out));
     let mut buffer = Vec::new();
@@ -115,6 +115,19 @@ pub(super) async fn to_fd(pipe: Pipe, out: OwnedFd, count: Arc<AtomicU64>) -> io
             Err(e) => return Err(e.into()),
         }
     }
+}
+
+/// A terminal is ready when it takes a byte, and a longer write waits for the rest: it is opened
+/// again, for the caller's own opening is to stay as it is. One that is stopped, or that nobody reads,
+/// must not hold up whoever holds the limits.
+fn not_blocking(out: OwnedFd) -> OwnedFd {
+    if !out.is_terminal() {
+        return out;
+    }
+    let flags = OFlags::WRONLY | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let path = format!("/proc/self/fd/{}", out.as_raw_fd());
+    // Somebody else's, after `su`, is written to as it is.
+    rustix::fs::open(path, flags, Mode::empty()).unwrap_or(out)
 }
 
 /// Reads what is there, at most a chunk, in place of what the buffer held.
