@@ -154,7 +154,7 @@ const QUICK: &[&str] = &[
     "--test",
     "hostile",
     "-E",
-    "test(attack::) or test(mounts::) or test(own::) or test(exec::) or test(hidden::)",
+    "test(attack::) or test(mounts::) or test(own::) or test(exec::) or test(hidden::) or test(proc::runs)",
 ];
 
 /// The tests that see a box from inside and from outside.

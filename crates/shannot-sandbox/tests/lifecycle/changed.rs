@@ -9,10 +9,10 @@ use shannot_policy::profile::{Processes, Tier};
 use crate::harness::*;
 
 /// A directory of this test's, removed with the value.
-struct Dir(PathBuf);
+pub(crate) struct Dir(pub(crate) PathBuf);
 
 impl Dir {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let path = PathBuf::from(format!("/var/tmp/shannot-{name}-{}", std::process::id()));
         fs::create_dir_all(path.join("secret")).unwrap();
         fs::create_dir_all(path.join("alias")).unwrap();
@@ -28,7 +28,7 @@ impl Drop for Dir {
     }
 }
 
-fn mount(options: &[&str]) {
+pub(crate) fn mount(options: &[&str]) {
     assert!(Command::new("mount").args(options).status().unwrap().success());
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Read as _;
-use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use shannot_policy::plan::Outline;
 use shannot_policy::profile::{Examples, Network, Processes, Profile, Tier, View};
 use shannot_policy::{Argv, Cwd, Locale, Plan, Request, Stages, authorize};
-use shannot_sandbox::{Begun, Child, Error, Host, Stdio, begin, start};
+use shannot_sandbox::{Begun, Child, Enforcement, Error, Host, Stdio, Warm, begin, start};
 
 /// These tests count what a process has, and may run in one.
 pub(crate) fn alone() -> MutexGuard<'static, ()> {
@@ -52,20 +52,54 @@ pub(crate) fn begun(tier: Tier, processes: Processes) -> Begun {
     begin(&outline, &Host::read()).unwrap().expect("a tier with namespaces")
 }
 
-/// A run and what it writes.
+/// A run, what it is told and what it writes.
 pub(crate) struct Ran {
     pub(crate) child: Child,
+    pub(crate) stdin: File,
     pub(crate) stdout: File,
 }
 
 /// Starts a plan.
 pub(crate) fn run(plan: &Plan, begun: Option<Begun>) -> Result<Ran, Error> {
+    connected(|stdio| start(plan, &Host::read(), begun, stdio))
+}
+
+/// A box that is kept for the runs of a plan.
+pub(crate) fn warm(plan: &Plan) -> Warm {
+    Warm::new(plan, &Arc::new(Host::read())).unwrap_or_else(|e| panic!("{e}: {e:?}"))
+}
+
+/// Starts a plan in it.
+pub(crate) fn run_in(warm: &Warm, plan: &Plan) -> Result<Ran, Error> {
+    connected(|stdio| warm.start(plan, stdio))
+}
+
+fn connected(
+    start: impl FnOnce(Stdio) -> Result<(Child, Enforcement), Error>,
+) -> Result<Ran, Error> {
     let (stdout, write) = pipe_with(PipeFlags::CLOEXEC).unwrap();
-    let null =
-        || -> OwnedFd { File::options().read(true).write(true).open("/dev/null").unwrap().into() };
-    let stdio = Stdio { stdin: null(), stdout: write, stderr: null() };
-    let (child, _) = start(plan, &Host::read(), begun, stdio)?;
-    Ok(Ran { child, stdout: stdout.into() })
+    let (read, stdin) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+    let null = File::options().write(true).open("/dev/null").unwrap().into();
+    let (child, _) = start(Stdio { stdin: read, stdout: write, stderr: null })?;
+    Ok(Ran { child, stdin: stdin.into(), stdout: stdout.into() })
+}
+
+/// The cgroups of runs that this process has made.
+pub(crate) fn groups() -> BTreeSet<PathBuf> {
+    let name = format!("shannot-{}-", std::process::id());
+    let mut dirs = vec![PathBuf::from("/sys/fs/cgroup")];
+    let mut found = BTreeSet::new();
+    while let Some(dir) = dirs.pop() {
+        for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(&name) {
+                found.insert(entry.path());
+            }
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                dirs.push(entry.path());
+            }
+        }
+    }
+    found
 }
 
 impl Ran {

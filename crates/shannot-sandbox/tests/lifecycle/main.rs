@@ -9,3 +9,4 @@ mod harness;
 mod begun;
 mod changed;
 mod ended;
+mod warm;
