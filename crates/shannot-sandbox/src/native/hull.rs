@@ -19,7 +19,7 @@ use super::run::{above_stdio, blocked, pipe};
 use super::scene::Scene;
 use super::spec::{HullShared, HullSpec, MountStep, PlaceSpec, RunSpec, UserMap};
 use super::step::{Record, Step};
-use super::sys::{self, Birth, BoxProcess, Cpus, Errno, Fd, Inbox, Sys};
+use super::sys::{self, Asked, Birth, BoxProcess, Cpus, Errno, Fd, Inbox, Sys};
 use crate::proc;
 
 /// A box's first process. Dropped, it ends, and with it the box.
@@ -36,6 +36,17 @@ pub(super) struct Hull {
     /// Whether ending the process ends the box, which a pid namespace makes true.
     namespaced: bool,
     reaped: bool,
+}
+
+/// A process that a zygote was asked for.
+pub(super) struct Expected {
+    ends: Ends,
+    shared: Arc<HullShared>,
+    asked: Asked,
+}
+
+fn no_answer(source: io::Error) -> HullError {
+    HullError::Host("get an answer of a zygote", source)
 }
 
 /// The descriptors between this process and another, before that is started.
@@ -170,24 +181,32 @@ impl Hull {
         ends.hull(process.map_err(HullError::Clone)?, shared)
     }
 
-    /// Has this zygote start the process, in copies of what the zygote has. One at a time.
-    pub(super) fn bear(&mut self, spec: &Arc<HullSpec>) -> Result<Self, HullError> {
-        let gone = |e| HullError::Host("get an answer of a zygote", e);
+    /// Asks this zygote to start the process, in copies of what the zygote has. One at a time, and
+    /// the answer must be taken.
+    pub(super) fn ask(&mut self, spec: &Arc<HullSpec>) -> Result<Expected, HullError> {
         let (Some(inbox), Some(control)) = (&self.shared.inbox, &self.control) else {
-            return Err(gone(io::ErrorKind::NotFound.into()));
+            return Err(no_answer(io::ErrorKind::NotFound.into()));
         };
         let ends = Ends::new(true)?;
         let proc = self.shared.lent.writable_proc.get().unwrap_or(-1);
-        let shared = ends.shared(spec, None, None, proc);
-        let birth = Birth::new(Arc::clone(&shared));
-        let asked = inbox.put(birth);
-        rustix::io::write(control, &[0]).map_err(|e| gone(e.into()))?;
-        let answer = self.next_record().map_err(gone)?;
+        let cpus = cpus();
+        let shared = ends.shared(spec, cpus, None, proc);
+        let asked = inbox.put(Birth::new(Arc::clone(&shared)));
+        // What it starts is where it is, and this process has more to do meanwhile.
+        keep_apart(self.process.pid, cpus);
+        rustix::io::write(control, &[0]).map_err(|e| no_answer(e.into()))?;
+        Ok(Expected { ends, shared, asked })
+    }
+
+    /// Takes the answer of this zygote.
+    pub(super) fn bear(&mut self, expected: Expected) -> Result<Self, HullError> {
+        let Expected { ends, shared, asked } = expected;
+        let answer = self.next_record().map_err(no_answer)?;
         let birth = asked.answered();
         match answer {
             Record::Born => {}
             Record::Failed { step, errno, .. } => return Err(HullError::Step(step, Errno(errno))),
-            _ => return Err(gone(io::Error::other("it gave a wrong answer"))),
+            _ => return Err(no_answer(io::Error::other("it gave a wrong answer"))),
         }
         let process = BoxProcess::born(birth).map_err(HullError::Clone)?;
         ends.hull(process, shared)
@@ -281,11 +300,10 @@ impl Hull {
 
     /// Waits until a zygote has made its mounts.
     pub(super) fn await_ready(&self) -> Result<(), HullError> {
-        let failed = |e| HullError::Host("get an answer of a zygote", e);
-        match self.next_record().map_err(failed)? {
+        match self.next_record().map_err(no_answer)? {
             Record::Ready => Ok(()),
             Record::Failed { step, errno, .. } => Err(HullError::Step(step, Errno(errno))),
-            _ => Err(failed(io::Error::other("it gave a wrong answer"))),
+            _ => Err(no_answer(io::Error::other("it gave a wrong answer"))),
         }
     }
 

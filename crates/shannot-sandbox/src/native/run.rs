@@ -142,10 +142,7 @@ impl Prepared {
         let place = Place::new(&self.base)?;
         let spec = |status| place.spec(&self.base, status, None);
         let (kind, in_root) = match (hull, &self.base.launcher) {
-            (Some(hull), _) => {
-                let spec = Arc::new(spec(hull.status()));
-                self.enter(hull, &spec, pipes)?
-            }
+            (Some(hull), _) => return self.start_in(hull, place, pipes),
             (None, Some(launcher)) => {
                 let launched = launcher.start(|status, control| {
                     let place = spec(status);
@@ -163,6 +160,13 @@ impl Prepared {
                 (kind, run.in_root.load(Ordering::Acquire))
             }
         };
+        Ok(self.child(kind, in_root, place))
+    }
+
+    /// Starts one run in a hull.
+    pub(super) fn start_in(&self, hull: Hull, place: Place, pipes: &Pipes) -> Result<Child, Error> {
+        let spec = Arc::new(place.spec(&self.base, hull.status(), None));
+        let (kind, in_root) = self.enter(hull, &spec, pipes)?;
         Ok(self.child(kind, in_root, place))
     }
 

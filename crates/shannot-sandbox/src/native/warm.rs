@@ -24,6 +24,7 @@ use super::child::Child;
 use super::error::Error;
 use super::hides;
 use super::hull::Hull;
+use super::place::Place;
 use super::prepare::{self, Prepared};
 use super::ready::Ready;
 use super::run::{Pipes, Stdio, hull_failed, scene_failed};
@@ -143,10 +144,21 @@ impl Warm {
                 return Ok((child, prepared.enforcement));
             }
         }
-        let prepared = prepared(None)?;
-        let in_zygote = self.stock().zygote.is_some();
-        let hull = in_zygote.then(|| self.bear()).transpose()?;
-        Ok((prepared.start_with(hull, &pipes)?, prepared.enforcement))
+        let mut stock = self.stock();
+        let Some(zygote) = &mut stock.zygote else {
+            drop(stock);
+            let prepared = prepared(None)?;
+            return Ok((prepared.start_with(None, &pipes)?, prepared.enforcement));
+        };
+        let failed = |e| hull_failed(self.plan.outline.tier, e);
+        let expected = zygote.ask(&self.base.spec.hull).map_err(failed)?;
+        // Meanwhile; what went wrong is told when there is nobody left who waits to be heard.
+        let prepared = prepared(None);
+        let place = Place::new(&self.base);
+        let hull = zygote.bear(expected).map_err(failed)?;
+        drop(stock);
+        let prepared = prepared?;
+        Ok((prepared.start_in(hull, place?, &pipes)?, prepared.enforcement))
     }
 
     /// A box whose first command's process is as far as that of this plan can be.
@@ -157,16 +169,6 @@ impl Warm {
         let ready = &mut stock.ready;
         let at = ready.iter().position(|ready| ready.filter.map(without_ticket) == Some(wanted))?;
         Some(ready.swap_remove(at))
-    }
-
-    fn bear(&self) -> Result<Hull, Error> {
-        let mut stock = self.stock();
-        let tier = self.plan.outline.tier;
-        match &mut stock.zygote {
-            Some(zygote) => zygote.bear(&self.base.spec.hull),
-            None => Hull::begin(&self.base.spec.hull),
-        }
-        .map_err(|e| hull_failed(tier, e))
     }
 
     /// Makes boxes ready for runs to come until there are so many. Does nothing in tiers that have
@@ -189,7 +191,15 @@ impl Warm {
                 wanted
             };
             let filter = wanted.with_ticket(random_ticket()?);
-            let ready = Ready::new(self.plan.outline.tier, &self.base, self.bear()?, filter)?;
+            let tier = self.plan.outline.tier;
+            let hull = {
+                let mut stock = self.stock();
+                let Some(zygote) = &mut stock.zygote else { return Ok(()) };
+                let expected = zygote.ask(&self.base.spec.hull);
+                let born = expected.and_then(|expected| zygote.bear(expected));
+                born.map_err(|e| hull_failed(tier, e))?
+            };
+            let ready = Ready::new(tier, &self.base, hull, filter)?;
             self.stock().ready.push(ready);
         }
     }

@@ -21,7 +21,7 @@ pub(crate) use super::abi::{ChildPid, Cpus, Errno, Fd, Reaped, RulesetAttr, Sign
 use super::abi::{PathBeneath, as_fd, capability_words, result};
 use super::strings::StringArray;
 use crate::attack::Attempt;
-pub(crate) use clone::{Birth, BoxProcess, Inbox, start_launcher, start_stage};
+pub(crate) use clone::{Asked, Birth, BoxProcess, Inbox, start_launcher, start_stage};
 
 #[cfg(not(target_arch = "x86_64"))]
 compile_error!("the native engine has been proved on x86-64 only");
