@@ -13,7 +13,7 @@ use shannot::sandbox::{Child, Host, Prepared, Stdio, prepare};
 
 use super::{Row, program};
 
-const PROFILE: &str = r#"
+pub(super) const PROFILE: &str = r#"
 version = 1
 name = "bench"
 description = "What diagnostics has, for one command."
@@ -30,21 +30,20 @@ pub(super) fn rows() -> Result<Vec<Row>, String> {
     let hidden = ready(full, &host, |_| {})?;
     let row = |name: &str, tier, change: fn(&mut Profile)| -> Result<Row, String> {
         let prepared = ready(tier, &host, change)?;
-        Ok((format!("{name}, {tier}"), Box::new(move || start(&prepared))))
+        Ok(Row::new(format!("{name}, {tier}"), move || start(&prepared)))
     };
     let again = Arc::clone(&host);
     let mut bwrap = program::bwrap(hidden.hidden(), &["/bin/true"]);
     Ok(vec![
-        ("posix_spawn".into(), Box::new(spawn)),
+        Row::new("posix_spawn", spawn),
         row("bare layers", full, bare)?,
         row("diagnostics", full, |_| {})?,
         row("diagnostics, own network namespace", full, |p| p.view.network = Network::None)?,
         row("diagnostics, prepared before", Tier::L, |_| {})?,
-        (
-            format!("diagnostics, read and prepared each time, {full}"),
-            Box::new(move || start_once(full, &again)),
-        ),
-        ("bwrap, same mounts and namespaces".into(), Box::new(move || quiet(&mut bwrap))),
+        Row::new(format!("diagnostics, read and prepared each time, {full}"), move || {
+            start_once(full, &again)
+        }),
+        Row::new("bwrap, same mounts and namespaces", move || quiet(&mut bwrap)),
     ])
 }
 
@@ -55,7 +54,7 @@ fn bare(profile: &mut Profile) {
     profile.view.processes = Processes::Own;
 }
 
-fn spawn() -> Result<(), String> {
+pub(super) fn spawn() -> Result<(), String> {
     quiet(&mut Command::new("/bin/true"))
 }
 
@@ -75,7 +74,7 @@ pub(super) fn ready(tier: Tier, host: &Host, change: fn(&mut Profile)) -> Result
     prepare(&plan, host).map_err(|e| format!("{tier}: {e}"))
 }
 
-fn plan(tier: Tier, host: &Host, change: fn(&mut Profile)) -> Result<Plan, String> {
+pub(super) fn plan(tier: Tier, host: &Host, change: fn(&mut Profile)) -> Result<Plan, String> {
     let profile = Profile::parse(PROFILE, "bench", Examples::Trust, &|_| Err("none".into()));
     let mut profile = profile.map_err(|e| e.to_string())?;
     change(&mut profile);
@@ -105,7 +104,7 @@ fn start_once(tier: Tier, host: &Host) -> Result<(), String> {
     wait(started.map_err(|e| e.to_string())?.0)
 }
 
-fn nothing() -> Result<Stdio, String> {
+pub(super) fn nothing() -> Result<Stdio, String> {
     let null = || -> Result<OwnedFd, String> {
         let file = File::options().read(true).write(true).open("/dev/null");
         file.map(Into::into).map_err(|e| e.to_string())
@@ -113,7 +112,7 @@ fn nothing() -> Result<Stdio, String> {
     Ok(Stdio { stdin: null()?, stdout: null()?, stderr: null()? })
 }
 
-fn wait(mut child: Child) -> Result<(), String> {
+pub(super) fn wait(mut child: Child) -> Result<(), String> {
     while !child.try_wait().map_err(|e| e.to_string())? {
         if let Some(fd) = child.wait_fd() {
             // Interrupted or not: the loop looks again.

@@ -7,6 +7,7 @@
 mod in_process;
 mod program;
 mod stream;
+mod warm;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -16,8 +17,29 @@ use std::time::{Duration, Instant};
 
 use crate::{say, setup};
 
-/// One row of a table: a name and what is timed.
-pub(crate) type Row = (String, Box<dyn FnMut() -> Result<(), String>>);
+/// Something to do.
+type Work = Box<dyn FnMut() -> Result<(), String>>;
+
+/// One row of a table.
+pub(crate) struct Row {
+    name: String,
+    /// What is done before each time, and not timed.
+    before: Option<Work>,
+    timed: Work,
+}
+
+impl Row {
+    pub(crate) fn new(
+        name: impl Into<String>,
+        timed: impl FnMut() -> Result<(), String> + 'static,
+    ) -> Self {
+        Self { name: name.into(), before: None, timed: Box::new(timed) }
+    }
+
+    pub(crate) fn after(self, before: impl FnMut() -> Result<(), String> + 'static) -> Self {
+        Self { before: Some(Box::new(before)), ..self }
+    }
+}
 
 /// Builds the release programs, then prints all tables, as root and as an ordinary user.
 pub(crate) fn run(args: &[String]) -> Result<(), String> {
@@ -86,6 +108,10 @@ fn tables(rounds: usize, shannot: &Path) -> Result<(), String> {
     let uid = rustix::process::geteuid().as_raw();
     say(&format!("as uid {uid}, {rounds} rounds"));
     table("in process: /bin/true, started and reaped", rounds, in_process::rows()?)?;
+    table("warm, in process: /bin/true, from the call to its end", rounds, warm::rows()?)?;
+    warm::beside_memory(rounds)?;
+    warm::sustained()?;
+    table("256 MiB of output to the caller, in process", 7, warm::output_rows()?)?;
     table("whole process: ls /etc/hostname", rounds, program::rows(shannot)?)?;
     table("1 GiB of output through a pipe", 7, stream::rows(shannot)?)
 }
@@ -95,9 +121,10 @@ fn table(title: &str, rounds: usize, mut rows: Vec<Row>) -> Result<(), String> {
     const WARM_UP: usize = 2;
     let mut times: Vec<Vec<Duration>> = vec![Vec::with_capacity(rounds); rows.len()];
     for round in 0..rounds + WARM_UP {
-        for ((_, run), times) in rows.iter_mut().zip(&mut times) {
+        for (row, times) in rows.iter_mut().zip(&mut times) {
+            row.before.as_mut().map_or(Ok(()), |before| before())?;
             let begun = Instant::now();
-            run()?;
+            (row.timed)()?;
             if round >= WARM_UP {
                 times.push(begun.elapsed());
             }
@@ -105,7 +132,7 @@ fn table(title: &str, rounds: usize, mut rows: Vec<Row>) -> Result<(), String> {
     }
     say(&format!("\n{title}"));
     let base = times.first().cloned().unwrap_or_default();
-    for ((name, _), times) in rows.iter().zip(&times) {
+    for (Row { name, .. }, times) in rows.iter().zip(&times) {
         let ratios = times.iter().zip(&base).map(|(a, b)| a.as_secs_f64() / b.as_secs_f64());
         let ms = median(times.iter().map(|t| t.as_secs_f64() * 1e3).collect());
         say(&format!("  {name:<44} {ms:>9.3} ms  {:>6.2} ×", median(ratios.collect())));

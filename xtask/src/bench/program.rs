@@ -23,13 +23,10 @@ pub(super) fn rows(shannot: &Path) -> Result<Vec<Row>, String> {
     let mut bare = Command::new("ls");
     bare.arg("/etc/hostname");
     Ok(vec![
-        (
-            "bwrap, same mounts and namespaces".into(),
-            Box::new(move || in_process::quiet(&mut bwrap)),
-        ),
+        Row::new("bwrap, same mounts and namespaces", move || in_process::quiet(&mut bwrap)),
         // Between the two: the kernel takes a network namespace apart after its last process.
-        ("ls alone".into(), Box::new(move || in_process::quiet(&mut bare))),
-        ("shannot run --profile minimal".into(), Box::new(move || in_process::quiet(&mut run))),
+        Row::new("ls alone", move || in_process::quiet(&mut bare)),
+        Row::new("shannot run --profile minimal", move || in_process::quiet(&mut run)),
     ])
 }
 

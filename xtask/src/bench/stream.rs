@@ -4,13 +4,32 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::Row;
 
-const BYTES: u64 = 1 << 30;
-
 /// A file in memory-backed storage; removed with the value.
-struct Source(PathBuf);
+pub(super) struct Source(PathBuf);
+
+impl Source {
+    /// One of so many MiB. Not sparse: holes are read from one page that is always in the cache.
+    pub(super) fn new(mib: usize) -> Result<Rc<Self>, String> {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("/dev/shm/shannot-bench-{}-{number}", std::process::id());
+        let source = Self(PathBuf::from(name));
+        let chunk = vec![b'x'; 1 << 20];
+        let written = File::create(&source.0)
+            .and_then(|mut f| (0..mib).try_for_each(|_| f.write_all(&chunk)));
+        written.map_err(|e| format!("cannot make `{}`: {e}", source.0.display()))?;
+        Ok(Rc::new(source))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+}
 
 impl Drop for Source {
     fn drop(&mut self) {
@@ -20,20 +39,13 @@ impl Drop for Source {
 }
 
 pub(super) fn rows(shannot: &Path) -> Result<Vec<Row>, String> {
-    let path = PathBuf::from(format!("/dev/shm/shannot-bench-{}", std::process::id()));
-    // Not sparse: holes are read from one page that is always in the cache.
-    let chunk = vec![b'x'; 1 << 20];
-    let file = File::create(&path)
-        .and_then(|mut f| (0..BYTES >> 20).try_for_each(|_| f.write_all(&chunk)));
-    let source = std::rc::Rc::new(Source(path));
-    file.map_err(|e| format!("cannot make `{}`: {e}", source.0.display()))?;
+    let source = Source::new(1024)?;
     let row = |name: &str, mut producer: Command| -> Row {
-        let source = std::rc::Rc::clone(&source);
+        let source = Rc::clone(&source);
         producer.args(["cat".as_ref(), source.0.as_os_str()]);
-        (name.to_owned(), Box::new(move || through_pipe(&mut producer, &source)))
+        Row::new(name, move || through_pipe(&mut producer, &source))
     };
-    let mut bwrap = Command::new("bwrap");
-    bwrap.args(["--unshare-all", "--die-with-parent", "--ro-bind", "/", "/", "--"]);
+    let bwrap = bwrap();
     let mut run = Command::new(shannot);
     run.args(["run", "--profile", "minimal", "--timeout", "30s", "--"]);
     Ok(vec![
@@ -41,6 +53,13 @@ pub(super) fn rows(shannot: &Path) -> Result<Vec<Row>, String> {
         row("shannot run -- cat | cat", run),
         row("cat | cat", Command::new("env")),
     ])
+}
+
+/// bwrap with the whole tree, for a command to follow.
+pub(super) fn bwrap() -> Command {
+    let mut bwrap = Command::new("bwrap");
+    bwrap.args(["--unshare-all", "--die-with-parent", "--ro-bind", "/", "/", "--"]);
+    bwrap
 }
 
 /// `producer | cat >/dev/null`

@@ -1,5 +1,6 @@
 //! `cargo xtask mutants`: breaks each layer of the box in turn and sees whether the tests notice.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -99,7 +100,9 @@ impl Copy {
         let listed = Command::new("git").args(["ls-files", "-z"]).output();
         let listed = listed.map_err(|e| format!("git ls-files: {e}"))?.stdout;
         let listed = String::from_utf8(listed).map_err(|e| format!("git ls-files: {e}"))?;
-        for file in listed.split('\0').filter(|file| !file.is_empty()) {
+        let listed: BTreeSet<&str> = listed.split('\0').filter(|file| !file.is_empty()).collect();
+        prune(&dir, Path::new(""), &listed).map_err(|e| format!("{}: {e}", dir.display()))?;
+        for file in listed {
             let to = dir.join(file);
             let up_to_date = fs::read(file).ok() == fs::read(&to).ok();
             if !up_to_date {
@@ -145,6 +148,23 @@ impl Copy {
         }
         Ok(None)
     }
+}
+
+/// Removes from an older copy what git no longer has, but for what was built there.
+fn prune(copy: &Path, below: &Path, listed: &BTreeSet<&str>) -> std::io::Result<()> {
+    let Ok(entries) = fs::read_dir(copy.join(below)) else { return Ok(()) };
+    for entry in entries {
+        let entry = entry?;
+        let path = below.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            if path != Path::new("target") {
+                prune(copy, &path, listed)?;
+            }
+        } else if !path.to_str().is_some_and(|path| listed.contains(path)) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// The tests that look at the layers one by one, or at many at once.
