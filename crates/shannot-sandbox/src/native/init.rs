@@ -40,8 +40,7 @@ pub(super) fn run(
     let mut stack = [MaybeUninit::<u128>::uninit(); STAGE_STACK];
     let stages = 0..u8::try_from(run.commands.stages.len()).unwrap_or(u8::MAX);
     let in_pid_namespace = run.commands.init_domain.is_none();
-    // Ignored, as a supervisor's caller may leave it, it would have the kernel reap the commands.
-    report.need(Step::Signals, sys::default_action(libc::SIGCHLD));
+    hear_of_children(report);
     let brief = Slot::empty();
     let own_proc = own_proc(place, host_proc, report);
     for (pid, index) in pids.iter_mut().zip(stages) {
@@ -83,6 +82,8 @@ pub(super) fn run(
 /// has executed it, or has waited in vain.
 pub(super) fn start_ahead(hull: &HullShared, place: &PlaceSpec, report: &Reporter) -> i32 {
     let mut stack = [MaybeUninit::<u128>::uninit(); STAGE_STACK];
+    // Before, for the command may have ended when this goes on.
+    hear_of_children(report);
     super::enter::allow_scratch(place, &hull.lent.brief, report);
     let host_proc = match hull.lent.host_proc.get() {
         None => own_proc(place, None, report).map(|proc| hull.lent.host_proc.note(proc)),
@@ -99,6 +100,11 @@ pub(super) fn start_ahead(hull: &HullShared, place: &PlaceSpec, report: &Reporte
         die_with: None,
     };
     report.need(Step::StartStage, start(&call, &mut stack))
+}
+
+/// Ignored, as a supervisor's caller may leave it, `SIGCHLD` would have the kernel reap the commands.
+fn hear_of_children(report: &Reporter) {
+    report.need(Step::Signals, sys::default_action(libc::SIGCHLD));
 }
 
 /// The host's `/proc`, if its mount table is to be shown: the covered one, or the one that is seen.
