@@ -90,6 +90,22 @@ async fn boxes_are_kept_for_the_runs_that_follow() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn pipes_of_commands_run_in_boxes_that_are_ready() {
+    let server = server(8);
+    let words = [["echo", "a\nb"].as_slice(), &["tr", "a-z", "A-Z"], &["cat"]];
+    let stages = words.map(|words| Argv::from_words(words.iter().copied()).unwrap());
+    let piped =
+        Request { stages: Stages::new(stages.to_vec()).unwrap(), ..request(&["true"], None) };
+    server.executor.warm(&authorize(&server.profile, piped.clone()).unwrap()).unwrap();
+    for _ in 0..5 {
+        let collected = server.gate.run(piped.clone(), Io::default()).unwrap().collect().await;
+        assert!(matches!(collected.outcome.end, End::Exited(0)), "{:?}", collected.outcome);
+        assert_eq!(collected.outcome.stages.len(), 3);
+        assert_eq!(text(&collected), "A\nB\n");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn hundreds_of_runs_at_once_each_get_their_own_output() {
     let server = server(16);
     let runs = (0..300).map(|n| (n, server.start(&["echo", &n.to_string()])));
