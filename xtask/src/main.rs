@@ -4,6 +4,7 @@ mod bench;
 mod mutants;
 mod oracle;
 mod setup;
+mod soak;
 mod test;
 
 use std::process::ExitCode;
@@ -20,6 +21,8 @@ Chores of this repository.
   cargo xtask oracle [COMMANDS]
                               run commands by chance, diagnostics and attacks, in every tier,
                               and compare the host before and after (default 10000 commands)
+  cargo xtask soak [RUNS]     keep boxes warm for so many runs of five profiles, amid kills, cancels,
+                              edits and mounts, and see that nothing is left (default 100000 runs)
 ";
 
 fn main() -> ExitCode {
@@ -31,6 +34,7 @@ fn main() -> ExitCode {
         Some("bench") => bench::run(&rest),
         Some("mutants") => mutants::run(&rest),
         Some("oracle") => oracle::run(&rest),
+        Some("soak") => soak::run(&rest),
         Some("help" | "--help" | "-h") => {
             say(HELP);
             Ok(())

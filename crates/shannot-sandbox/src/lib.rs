@@ -20,6 +20,6 @@ pub use bwrap::alone::{BwrapCall, FILTER_FD};
 pub use enforcement::{Enforcement, Engine, Layer, PassedOver, Status};
 pub use host::Host;
 pub use native::{
-    Begun, Child, Error, Prepared, StageStatus, Stdio, Warm, begin, bwrap_call, prepare, stage_two,
-    start,
+    Begun, Child, Error, Prepared, StageStatus, Stdio, Warm, WarmError, begin, bwrap_call, prepare,
+    stage_two, start,
 };

@@ -45,7 +45,7 @@ impl Kept {
             return Err("the host has changed meanwhile".into());
         }
         let started = self.warm.start(&self.plan, in_process::nothing()?);
-        self.ended.replace(Some(end(started.map_err(|e| e.to_string())?.0)?));
+        self.ended.replace(Some(end(started.map_err(|e| format!("{e:?}"))?.0)?));
         Ok(())
     }
 }
@@ -112,7 +112,7 @@ pub(super) fn sustained() -> Result<(), String> {
                 return Err("the host has changed meanwhile".into());
             }
             let started = warm.start(plan, in_process::nothing()?);
-            in_process::wait(started.map_err(|e| e.to_string())?.0)
+            in_process::wait(started.map_err(|e| format!("{e:?}"))?.0)
         }),
         ("bwrap, same mounts and namespaces", &|| {
             in_process::quiet(&mut program::bwrap(hidden.iter().copied(), &["/bin/true"]))

@@ -43,7 +43,7 @@ pub(crate) use prepare::check_required;
 pub use prepare::{Prepared, bwrap_call, prepare};
 pub use run::{Begun, Stdio, begin, start};
 pub use stage_two::stage_two;
-pub use warm::Warm;
+pub use warm::{Warm, WarmError};
 
 /// The program's descriptor; see [`shannot_policy::plan::PROGRAM_FD`].
 const PROGRAM_FD: sys::Fd = shannot_policy::plan::PROGRAM_FD.cast_signed();

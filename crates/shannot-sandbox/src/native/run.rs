@@ -142,7 +142,7 @@ impl Prepared {
         let place = Place::new(&self.base)?;
         let spec = |status| place.spec(&self.base, status, None);
         let (kind, in_root) = match (hull, &self.base.launcher) {
-            (Some(hull), _) => return self.start_in(hull, place, pipes),
+            (Some(hull), _) => return Ok(self.start_in(hull, place, pipes)?),
             (None, Some(launcher)) => {
                 let launched = launcher.start(|status, control| {
                     let place = spec(status);
@@ -164,7 +164,12 @@ impl Prepared {
     }
 
     /// Starts one run in a hull.
-    pub(super) fn start_in(&self, hull: Hull, place: Place, pipes: &Pipes) -> Result<Child, Error> {
+    pub(super) fn start_in(
+        &self,
+        hull: Hull,
+        place: Place,
+        pipes: &Pipes,
+    ) -> Result<Child, EnterError> {
         let spec = Arc::new(place.spec(&self.base, hull.status(), None));
         let (kind, in_root) = self.enter(hull, &spec, pipes)?;
         Ok(self.child(kind, in_root, place))
@@ -303,7 +308,7 @@ impl Prepared {
 }
 
 /// Why a box did not start the commands.
-enum EnterError {
+pub(super) enum EnterError {
     /// It has ended, and none of its processes has looked at the run.
     NotTaken,
     Failed(Error),
@@ -377,6 +382,11 @@ impl Pipes {
             },
             between: (1..stages).map(|_| between()).collect::<Result<_, _>>()?,
         })
+    }
+
+    /// The caller's own again.
+    pub(super) fn into_stdio(self) -> Stdio {
+        self.stdio
     }
 
     fn stage_io(&self) -> Vec<StageIo> {

@@ -27,7 +27,7 @@ use super::hull::Hull;
 use super::place::Place;
 use super::prepare::{self, Prepared};
 use super::ready::Ready;
-use super::run::{Pipes, Stdio, hull_failed, scene_failed};
+use super::run::{EnterError, Pipes, Stdio, hull_failed, scene_failed};
 use super::spec::MountStep;
 use crate::enforcement::Enforcement;
 use crate::host::{self, Host};
@@ -35,6 +35,22 @@ use crate::host::{self, Host};
 /// After this time all is looked up anew: there is more on the host than what tells of its changes,
 /// such as this process's own limits and cgroup.
 const LONGEST_USE: Duration = Duration::from_secs(60);
+
+/// Why a warm box has not started a run.
+#[derive(Debug)]
+pub enum WarmError {
+    /// What was kept has ended meanwhile: killed, or because the host's mounts have changed. Nothing has
+    /// run; with what is given back it can be started otherwise.
+    Gone(Stdio),
+    /// It could not be started, and could not otherwise.
+    Failed(Error),
+}
+
+impl From<Error> for WarmError {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
 
 /// The box of one plan, for any number of runs. Dropped, it ends; runs that were started go on.
 #[derive(Debug)]
@@ -131,8 +147,8 @@ impl Warm {
     /// that outlives the run, as [`Prepared::start`], right after [`Warm::serves`].
     ///
     /// # Errors
-    /// As [`Prepared::start`].
-    pub fn start(&self, plan: &Plan, stdio: Stdio) -> Result<(Child, Enforcement), Error> {
+    /// As [`Prepared::start`], or what was kept has ended meanwhile.
+    pub fn start(&self, plan: &Plan, stdio: Stdio) -> Result<(Child, Enforcement), WarmError> {
         let prepared = |in_force: Option<&Filter>| {
             Prepared::new(plan, &self.host, Arc::clone(&self.base), in_force)
         };
@@ -150,15 +166,21 @@ impl Warm {
             let prepared = prepared(None)?;
             return Ok((prepared.start_with(None, &pipes)?, prepared.enforcement));
         };
-        let failed = |e| hull_failed(self.plan.outline.tier, e);
-        let expected = zygote.ask(&self.base.spec.hull).map_err(failed)?;
+        let Ok(expected) = zygote.ask(&self.base.spec.hull) else {
+            return Err(WarmError::Gone(pipes.into_stdio()));
+        };
         // Meanwhile; what went wrong is told when there is nobody left who waits to be heard.
         let prepared = prepared(None);
         let place = Place::new(&self.base);
-        let hull = zygote.bear(expected).map_err(failed)?;
+        let hull = zygote.bear(expected);
         drop(stock);
-        let prepared = prepared?;
-        Ok((prepared.start_in(hull, place?, &pipes)?, prepared.enforcement))
+        let (prepared, place) = (prepared?, place?);
+        let Ok(hull) = hull else { return Err(WarmError::Gone(pipes.into_stdio())) };
+        match prepared.start_in(hull, place, &pipes) {
+            Ok(child) => Ok((child, prepared.enforcement)),
+            Err(EnterError::NotTaken) => Err(WarmError::Gone(pipes.into_stdio())),
+            Err(EnterError::Failed(error)) => Err(error.into()),
+        }
     }
 
     /// A box whose first command's process is as far as that of this plan can be.

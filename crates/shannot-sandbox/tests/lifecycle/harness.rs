@@ -13,7 +13,9 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use shannot_policy::plan::Outline;
 use shannot_policy::profile::{Examples, Network, Processes, Profile, Tier, View};
 use shannot_policy::{Argv, Cwd, Locale, Plan, Request, Stages, authorize};
-use shannot_sandbox::{Begun, Child, Enforcement, Error, Host, Stdio, Warm, begin, start};
+use shannot_sandbox::{
+    Begun, Child, Enforcement, Error, Host, Stdio, Warm, WarmError, begin, start,
+};
 
 /// These tests count what a process has, and may run in one.
 pub(crate) fn alone() -> MutexGuard<'static, ()> {
@@ -71,7 +73,19 @@ pub(crate) fn warm(plan: &Plan) -> Warm {
 
 /// Starts a plan in it.
 pub(crate) fn run_in(warm: &Warm, plan: &Plan) -> Result<Ran, Error> {
-    connected(|stdio| warm.start(plan, stdio))
+    connected(|stdio| {
+        warm.start(plan, stdio).map_err(|error| match error {
+            WarmError::Gone(_) => panic!("what was kept has ended"),
+            WarmError::Failed(error) => error,
+        })
+    })
+}
+
+/// Whether what is kept in it has ended, and nothing runs.
+pub(crate) fn is_gone(warm: &Warm, plan: &Plan) -> bool {
+    let null = || File::options().read(true).write(true).open("/dev/null").unwrap().into();
+    let stdio = Stdio { stdin: null(), stdout: null(), stderr: null() };
+    matches!(warm.start(plan, stdio), Err(WarmError::Gone(_)))
 }
 
 fn connected(

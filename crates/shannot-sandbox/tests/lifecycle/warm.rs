@@ -214,7 +214,7 @@ fn what_died_waiting_is_passed_over() {
     send("-KILL", &zygote);
     assert!(eventually(|| !lives(&zygote)));
     assert!(!warm.serves(&plan), "it is to be made anew");
-    assert!(run_in(&warm, &plan).is_err());
+    assert!(is_gone(&warm, &plan));
 }
 
 /// Two runs of one box at once: neither sees the other's files and processes, nor is it held to a

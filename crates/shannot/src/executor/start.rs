@@ -8,7 +8,7 @@ use shannot_policy::plan::HostFacts;
 use shannot_policy::profile::{Prefer, Profile, Tier};
 use shannot_policy::types::AbsPath;
 use shannot_policy::{Grant, Plan};
-use shannot_sandbox::{Begun, Child, Enforcement, Error, Host, Stdio};
+use shannot_sandbox::{Begun, Child, Enforcement, Error, Host, Stdio, WarmError};
 
 use super::conduct::Watch;
 use super::relay;
@@ -71,7 +71,11 @@ fn start_in(
     }
     let stdio = Stdio { stdin: stdin_box, stdout: stdout_box, stderr: stderr_box };
     let (child, enforcement) = match warm.and_then(|boxes| boxes.find(&plan)) {
-        Some(warm) => warm.start(&plan, stdio)?,
+        Some(warm) => match warm.start(&plan, stdio) {
+            Err(WarmError::Gone(stdio)) => shannot_sandbox::start(&plan, host, None, stdio)?,
+            Err(WarmError::Failed(error)) => return Err(error.into()),
+            Ok(started) => started,
+        },
         None => shannot_sandbox::start(&plan, host, begun, stdio)?,
     };
     let watch = Watch {
