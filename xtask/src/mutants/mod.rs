@@ -125,13 +125,16 @@ impl Copy {
         fs::write(self.dir.join(&mutant.file), text).map_err(|e| e.to_string())
     }
 
-    /// The first test that fails; none where all pass. A policy's own tests come first.
+    /// The first test that fails; none where all pass. The tests of the broken crate come first.
     fn first_failure(&self, file: &Path) -> Result<Option<String>, String> {
-        let policy: &[&[&str]] = &[&["-p", "shannot-policy", "--lib"], QUICK, BOX];
-        let suites = if file.starts_with("crates/shannot-policy") { policy } else { &policy[1..] };
-        for suite in suites {
+        let own: &[&str] = if file.starts_with("crates/shannot-policy") {
+            &["-p", "shannot-policy", "--lib"]
+        } else {
+            &["-p", "shannot-sandbox"]
+        };
+        for suite in [own, QUICK, BOX] {
             let mut nextest = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
-            nextest.args(["nextest", "run", "--max-fail", "1", "--color", "never"]).args(*suite);
+            nextest.args(["nextest", "run", "--max-fail", "1", "--color", "never"]).args(suite);
             nextest.current_dir(&self.dir).env("CARGO_TARGET_DIR", self.dir.join("target"));
             nextest.env("RUSTFLAGS", "-A warnings");
             let out = nextest.output().map_err(|e| format!("nextest: {e}"))?;
