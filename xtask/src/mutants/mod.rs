@@ -142,7 +142,9 @@ impl Copy {
                 continue;
             }
             let text = String::from_utf8_lossy(&out.stderr);
-            let failed = text.lines().find(|l| l.contains("FAIL [") || l.contains("TIMEOUT ["));
+            let says =
+                |l: &&str| ["FAIL", "TIMEOUT", "SIG"].iter().any(|w| l.trim().starts_with(w));
+            let failed = text.lines().find(says);
             let failed = failed.and_then(|line| line.split_whitespace().last());
             return match failed {
                 Some(test) => Ok(Some(test.to_owned())),

@@ -163,7 +163,12 @@ fn what_waits_ends_when_the_hosts_mounts_change() {
         assert!(eventually(|| !waiting.iter().any(|pid| lives(pid))), "{change:?}");
         assert!(!warm.serves(&plan));
     }
+    // In tier L nothing waits, and what was found is as old.
+    let without = crate::harness::plan(Tier::L, "", ECHO);
+    let found = warm(&without);
+    assert!(found.serves(&without));
     mount(&["-t", "tmpfs", "tmpfs", &at]);
+    assert!(!found.serves(&without));
     let file = dir.0.join("alias/file");
     fs::write(&file, "content").unwrap();
     let plan = crate::harness::plan(tier(), "", &["cat", file.to_str().unwrap()]);
