@@ -253,7 +253,7 @@ async fn ended(mut run: Run) -> Result<(&'static str, usize), String> {
         End::Failed(failure) => {
             let told = std::error::Error::source(&failure).map_or(String::new(), |e| e.to_string());
             let text = format!("{failure}: {told}");
-            if text.contains("first process") {
+            if text.contains("first process") || text.contains("it has ended") {
                 return Ok(("killed while it was made", bytes));
             }
             Err(text)
