@@ -205,6 +205,9 @@ impl Soak {
                 _ => {}
             }
         }
+        if mounted {
+            mount(&["umount"], &self.dir);
+        }
     }
 }
 
