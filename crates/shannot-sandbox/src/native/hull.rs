@@ -7,7 +7,7 @@
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::AtomicI32;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use rustix::process::{Pid, PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal};
@@ -201,7 +201,24 @@ impl Hull {
     /// Takes the answer of this zygote.
     pub(super) fn bear(&mut self, expected: Expected) -> Result<Self, HullError> {
         let Expected { ends, shared, asked } = expected;
-        let answer = self.next_record().map_err(no_answer)?;
+        let answer = match self.next_record() {
+            Ok(answer) => answer,
+            // It has ended, perhaps after it had started the process.
+            Err(_) if matches!(self.try_wait(), Ok(true)) => {
+                match shared.init_pid.load(Ordering::Acquire) {
+                    0 => {
+                        drop(asked.answered());
+                        return Err(no_answer(io::ErrorKind::UnexpectedEof.into()));
+                    }
+                    _ => Record::Born,
+                }
+            }
+            Err(e) => {
+                // It may yet start one, which would take what has these numbers by then for its own.
+                std::mem::forget(ends);
+                return Err(no_answer(e));
+            }
+        };
         let birth = asked.answered();
         match answer {
             Record::Born => {}
