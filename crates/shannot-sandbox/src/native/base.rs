@@ -15,6 +15,7 @@ use shannot_policy::types::AbsPath;
 use super::cgroup::Groups;
 use super::counted::Counted;
 use super::error::Error;
+use super::filters::Filters;
 use super::hides::{self, Hidden};
 use super::landlock::{self, Closed, Rule};
 use super::launch::Launcher;
@@ -36,6 +37,7 @@ pub(super) struct Base {
     pub(super) launcher: Option<Launcher>,
     pub(super) groups: Option<Groups>,
     pub(super) counted: Counted,
+    pub(super) filters: Filters,
     pub(super) hidden: Vec<Hidden>,
     /// The mounts that the box shows.
     pub(super) mounts: Vec<MountEntry>,
@@ -105,6 +107,7 @@ impl Base {
             launcher,
             groups: groups.map(|parent| Groups::new(parent, plan.limits.memory)),
             counted,
+            filters: Filters::default(),
             hidden,
             mounts: scene.mounts,
         })
@@ -129,6 +132,7 @@ pub(super) fn hull(outline: &Outline, host: &Host) -> HullSpec {
         lends: !cloned.is_empty(),
         keeps_proc: false,
         bounds: bounds(outline, host),
+        born: false,
     }
 }
 
@@ -156,6 +160,7 @@ pub(super) fn hulls(outline: &Outline, host: &Host) -> (HullSpec, HullSpec) {
         pid_max: whole.pid_max,
         mounts: own,
         bounds,
+        born: true,
         ..HullSpec::nothing()
     };
     (zygote, run)

@@ -213,7 +213,8 @@ impl MemoryGroup {
             Version::V1 => "memory.oom_control",
             Version::V2 => "memory.events",
         };
-        let text = fs::read_to_string(self.dir.join(file)).unwrap_or_default();
+        let text = proc::read(self.dir.join(file)).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
         let line = text.lines().find_map(|l| l.strip_prefix("oom_kill "));
         line.and_then(|n| n.trim().parse().ok()).unwrap_or(0)
     }

@@ -53,7 +53,7 @@ pub(super) fn find(
         cwd,
         cwd_or_root: matches!(plan.cwd, Cwd::InOrRoot(_)),
         env: StringArray::new(env.collect()),
-        stages: stages(plan, resolved, search, in_force)?,
+        stages: stages(plan, base, resolved, search, in_force)?,
     };
     Ok((starts, spec))
 }
@@ -106,6 +106,7 @@ fn starts(plan: &Plan, host: &Host, resolved: &[Resolved]) -> Result<Starts, Err
 
 fn stages(
     plan: &Plan,
+    base: &Base,
     resolved: Vec<Resolved>,
     search: &str,
     mut in_force: Option<&Filter>,
@@ -130,7 +131,7 @@ fn stages(
                     argv: StringArray::new(resolved.argv),
                 }),
                 filter: match in_force {
-                    None => FilterSpec::Install(filter(&stage.filter)),
+                    None => FilterSpec::Install(base.filters.compiled(&stage.filter)),
                     Some(_) => FilterSpec::InForce,
                 },
                 ticket: match applied.exec {
@@ -140,15 +141,5 @@ fn stages(
                 exec_ruleset,
             })
         })
-        .collect()
-}
-
-/// The plan's filter in the kernel's form.
-pub(super) fn filter(filter: &Filter) -> Vec<libc::sock_filter> {
-    filter
-        .compile()
-        .insns()
-        .iter()
-        .map(|i| libc::sock_filter { code: i.code, jt: i.jt, jf: i.jf, k: i.k })
         .collect()
 }

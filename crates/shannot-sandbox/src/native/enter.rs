@@ -77,12 +77,12 @@ pub(super) extern "C" fn box_main(hull: &HullShared) -> ! {
     }
     let first = place.ahead.as_ref().map(|_| init::start_ahead(hull, place, &report));
     let run = match (hull.run.get(), first) {
-        (Some(run), _) => run,
-        // The process of the first command has waited in vain.
-        (None, Some(_)) => sys::exit(0),
-        (None, None) => await_told(hull, &hull.run),
+        // The process of the first command has taken it.
+        (Some(run), Some(_)) if run.is_taken() => run,
+        // It has waited in vain.
+        (_, Some(_)) => sys::exit(0),
+        (_, None) => take_run(hull),
     };
-    run.taken.store(true, Ordering::Release);
     // Until here the descriptors are the parent's own, so that what it opened meanwhile is here.
     own_descriptors(&report);
     fit_out(hull, place, run, first, &report)
@@ -146,6 +146,9 @@ pub(super) fn allow_scratch(place: &PlaceSpec, brief: &Slot, report: &Reporter) 
 fn make_hull(hull: &HullShared, report: &Reporter) {
     let spec = &*hull.spec;
     report.need(Step::Session, sys::setsid());
+    if !spec.born {
+        default_signals();
+    }
     if spec.keeps_proc {
         let proc = sys::open_tree_clone(libc::AT_FDCWD, c"/proc");
         hull.lent.writable_proc.note(report.need(Step::OwnProc, proc));
@@ -174,6 +177,16 @@ fn make_hull(hull: &HullShared, report: &Reporter) {
     }
 }
 
+/// Rust ignores SIGPIPE, and a caller may ignore others; a command expects the defaults, and without
+/// that of SIGCHLD the kernel would reap commands by itself. A clone resets handlers, but not what is
+/// ignored.
+pub(super) fn default_signals() {
+    // SIGKILL and SIGSTOP answer EINVAL, which is as good.
+    for signal in 1..=64 {
+        let _ = sys::default_action(signal);
+    }
+}
+
 /// How long a box that is begun waits to be told the rest, in seconds.
 const LONGEST_WAIT: i64 = 30;
 
@@ -186,6 +199,15 @@ fn await_told<'a, T>(hull: &'a HullShared, told: &'a OnceLock<T>) -> &'a T {
         }
         await_word(hull);
     }
+}
+
+/// Waits for the run, and takes it. Ends this process if the parent has taken it back.
+fn take_run(hull: &HullShared) -> &RunSpec {
+    let run = await_told(hull, &hull.run);
+    if !run.take() {
+        sys::exit(0);
+    }
+    run
 }
 
 /// Waits for one byte of the parent's. Ends this process when nothing more is to come: the parent
@@ -246,8 +268,7 @@ pub(super) extern "C" fn stage_main(call: &StageCall) -> ! {
                 report.need(Step::Seccomp, sys::seccomp(filter));
             }
             report.tell(Record::Ready);
-            let run = await_told(hull, &hull.run);
-            run.taken.store(true, Ordering::Release);
+            let run = take_run(hull);
             own_descriptors(&report);
             close_all_but(&run.keep, None);
             run
@@ -263,9 +284,10 @@ fn confine(call: &StageCall, report: &Reporter) {
         report.need(Step::Cgroup, sys::write(group, b"0"));
     }
     if let (Some(sources), Some(proc)) = (&spec.mount_table, call.host_proc) {
-        report.need(Step::HostMountTable, tree::host_table(sources, proc, call.brief));
+        report.need(Step::HostMountTable, tree::host_table(sources, proc));
     }
     if let Some(bounds) = call.bounds {
+        default_signals();
         set_bounds(bounds, report);
     }
     take_identity(&spec.identity, call.init_pid, report);
@@ -283,12 +305,6 @@ fn confine(call: &StageCall, report: &Reporter) {
     }
     for limit in &spec.rlimits {
         report.need(Step::Limits, sys::setrlimit(limit.resource, limit.soft, limit.hard));
-    }
-    // Rust ignores SIGPIPE, and a caller may ignore others; a command expects the defaults. The
-    // clone has reset handlers, but not what is ignored. SIGKILL and SIGSTOP answer EINVAL, which
-    // is as good.
-    for signal in 1..=64 {
-        let _ = sys::default_action(signal);
     }
 }
 
@@ -334,8 +350,6 @@ pub(super) struct StageCall<'a> {
     pub(super) index: u8,
     /// The host's `/proc`, where its mount table is to be shown.
     pub(super) host_proc: Option<Fd>,
-    /// Where what is opened for a moment is noted.
-    pub(super) brief: &'a Slot,
     /// The id of the box's first process, where there is one.
     pub(super) init_pid: i32,
     /// What no first process has seen to.

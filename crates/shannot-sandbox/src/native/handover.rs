@@ -5,7 +5,6 @@
 
 use std::ffi::CString;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use super::cgroup::Join;
 use super::spec::{
@@ -174,11 +173,9 @@ pub(super) fn read(bytes: &[u8]) -> Option<Handover> {
         env: StringArray::new(r.list(Reader::string)?),
         stages: r.list(read_stage)?,
     };
-    let in_root = AtomicBool::new(false);
     let (spec, commands) = (Arc::new(spec), Arc::new(commands));
     let place = PlaceSpec { spec, status, ruleset, cgroup, ahead: None };
-    let taken = AtomicBool::new(true);
-    let run = RunSpec { commands, stage_io, in_root, taken, keep };
+    let run = RunSpec::new(commands, stage_io, keep);
     r.0.is_empty().then_some(Handover { place, run, control })
 }
 

@@ -45,8 +45,51 @@ pub(super) struct Expected {
     asked: Asked,
 }
 
+impl Expected {
+    /// Where a run in it reports to.
+    pub(super) fn status(&self) -> Fd {
+        self.shared.status
+    }
+
+    /// The descriptors that a run in it needs, beside its own.
+    pub(super) fn descriptors(&self) -> [Fd; 2] {
+        self.shared.descriptors()
+    }
+
+    /// Tells the process, which may not have begun, all that it is to do.
+    pub(super) fn tell(&self, place: &Arc<PlaceSpec>, run: &Arc<RunSpec>) {
+        self.shared.tell(&self.ends.control, place, run);
+    }
+}
+
+impl HullShared {
+    fn descriptors(&self) -> [Fd; 2] {
+        [self.status, self.control]
+    }
+
+    /// Tells the process the rest. What it has been told already counts.
+    fn tell(&self, control: &OwnedFd, place: &Arc<PlaceSpec>, run: &Arc<RunSpec>) {
+        // In this order, and with one byte: it looks at all when it wakes.
+        let _ = self.mounts.set(Arc::clone(&place.spec.mounts));
+        let _ = self.place.set(Arc::clone(place));
+        if self.run.set(Arc::clone(run)).is_ok() {
+            // This process holds the other end too.
+            let _ = rustix::io::write(control, &[0]);
+        }
+    }
+}
+
 fn no_answer(source: io::Error) -> HullError {
     HullError::Host("get an answer of a zygote", source)
+}
+
+/// For how long a process will wait to be told the rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// Until a run comes.
+    Long,
+    /// The rest is being found out already.
+    Short,
 }
 
 /// The descriptors between this process and another, before that is started.
@@ -61,7 +104,7 @@ struct Ends {
 
 impl Ends {
     /// Makes them; for a process that waits for long with the host's mount table.
-    fn new(waits: bool) -> Result<Self, HullError> {
+    fn new(wait: Wait) -> Result<Self, HullError> {
         let make_pipe = || pipe().map_err(|e| HullError::Host("make a pipe", e));
         let ((control_read, control), (status, status_write)) = (make_pipe()?, make_pipe()?);
         // Of a pipe that was just made: cannot fail.
@@ -70,7 +113,7 @@ impl Ends {
         let own = own.and_then(above_stdio);
         let own = own.map_err(|e| HullError::Host("open a descriptor for this process", e))?;
         let open = || above_stdio(File::open("/proc/self/mountinfo")?.into());
-        let host_mounts = waits.then(open).transpose();
+        let host_mounts = (wait == Wait::Long).then(open).transpose();
         let host_mounts = host_mounts.map_err(|e| HullError::Host("watch the mounts", e))?;
         Ok(Self { control, control_read, status, status_write, own, host_mounts })
     }
@@ -164,7 +207,7 @@ impl UserMap {
 impl Hull {
     /// Starts the process, which goes on by itself.
     pub(super) fn begin(spec: &Arc<HullSpec>) -> Result<Self, HullError> {
-        let ends = Ends::new(false)?;
+        let ends = Ends::new(Wait::Short)?;
         let cpus = cpus();
         let shared = ends.shared(spec, cpus, None, -1);
         let process = blocked(|| BoxProcess::start(Arc::clone(&shared)));
@@ -175,7 +218,7 @@ impl Hull {
 
     /// Starts a zygote: a process that makes its mounts and then waits for others to start.
     pub(super) fn begin_zygote(spec: &Arc<HullSpec>) -> Result<Self, HullError> {
-        let ends = Ends::new(true)?;
+        let ends = Ends::new(Wait::Long)?;
         let shared = ends.shared(spec, None, Some(Inbox::new()), -1);
         let process = blocked(|| BoxProcess::start(Arc::clone(&shared)));
         ends.hull(process.map_err(HullError::Clone)?, shared)
@@ -183,17 +226,14 @@ impl Hull {
 
     /// Asks this zygote to start the process, in copies of what the zygote has. One at a time, and
     /// the answer must be taken.
-    pub(super) fn ask(&mut self, spec: &Arc<HullSpec>) -> Result<Expected, HullError> {
+    pub(super) fn ask(&mut self, spec: &Arc<HullSpec>, wait: Wait) -> Result<Expected, HullError> {
         let (Some(inbox), Some(control)) = (&self.shared.inbox, &self.control) else {
             return Err(no_answer(io::ErrorKind::NotFound.into()));
         };
-        let ends = Ends::new(true)?;
+        let ends = Ends::new(wait)?;
         let proc = self.shared.lent.writable_proc.get().unwrap_or(-1);
-        let cpus = cpus();
-        let shared = ends.shared(spec, cpus, None, proc);
+        let shared = ends.shared(spec, None, None, proc);
         let asked = inbox.put(Birth::new(Arc::clone(&shared)));
-        // What it starts is where it is, and this process has more to do meanwhile.
-        keep_apart(self.process.pid, cpus);
         rustix::io::write(control, &[0]).map_err(|e| no_answer(e.into()))?;
         Ok(Expected { ends, shared, asked })
     }
@@ -239,8 +279,8 @@ impl Hull {
     }
 
     /// The descriptors that a run in this hull needs, beside its own.
-    pub(super) fn descriptors(&self) -> Vec<Fd> {
-        vec![self.shared.status, self.shared.control]
+    pub(super) fn descriptors(&self) -> [Fd; 2] {
+        self.shared.descriptors()
     }
 
     /// Where a run in this hull reports to.
@@ -289,17 +329,15 @@ impl Hull {
         }
     }
 
-    /// Tells the process the rest, and waits until every command is executed or a step has failed.
-    pub(super) fn enter(
-        &mut self,
-        place: &Arc<PlaceSpec>,
-        run: &Arc<RunSpec>,
-    ) -> io::Result<Record> {
-        // In this order, and with one byte: it looks at all when it wakes. Set already in a box that
-        // was made ahead.
-        let _ = self.shared.mounts.set(Arc::clone(&place.spec.mounts));
-        let _ = self.shared.place.set(Arc::clone(place));
-        self.tell(&self.shared.run, run);
+    /// Tells the process the rest.
+    pub(super) fn tell_run(&self, place: &Arc<PlaceSpec>, run: &Arc<RunSpec>) {
+        if let Some(control) = &self.control {
+            self.shared.tell(control, place, run);
+        }
+    }
+
+    /// Waits until every command is executed or a step has failed.
+    pub(super) fn entered(&mut self) -> io::Result<Record> {
         let record = self.next_but_apart()?;
         self.close_taken();
         Ok(record)

@@ -11,7 +11,6 @@ use std::sync::atomic::Ordering;
 use shannot_policy::MOST_STAGES;
 
 use super::enter::{Reporter, StageCall, Told};
-use super::lent::Slot;
 use super::spec::{HullShared, PlaceSpec, RunSpec};
 use super::step::{Record, Step};
 use super::sys::{self, Errno, Fd};
@@ -40,8 +39,6 @@ pub(super) fn run(
     let mut stack = [MaybeUninit::<u128>::uninit(); STAGE_STACK];
     let stages = 0..u8::try_from(run.commands.stages.len()).unwrap_or(u8::MAX);
     let in_pid_namespace = run.commands.init_domain.is_none();
-    hear_of_children(report);
-    let brief = Slot::empty();
     let own_proc = own_proc(place, host_proc, report);
     for (pid, index) in pids.iter_mut().zip(stages) {
         let call = StageCall {
@@ -49,7 +46,6 @@ pub(super) fn run(
             run: Told::Now(run),
             index,
             host_proc: own_proc,
-            brief: &brief,
             init_pid: hull.init_pid.load(Ordering::Acquire),
             bounds: None,
             die_with: None,
@@ -82,8 +78,6 @@ pub(super) fn run(
 /// has executed it, or has waited in vain.
 pub(super) fn start_ahead(hull: &HullShared, place: &PlaceSpec, report: &Reporter) -> i32 {
     let mut stack = [MaybeUninit::<u128>::uninit(); STAGE_STACK];
-    // Before, for the command may have ended when this goes on.
-    hear_of_children(report);
     super::enter::allow_scratch(place, &hull.lent.brief, report);
     let host_proc = match hull.lent.host_proc.get() {
         None => own_proc(place, None, report).map(|proc| hull.lent.host_proc.note(proc)),
@@ -94,17 +88,11 @@ pub(super) fn start_ahead(hull: &HullShared, place: &PlaceSpec, report: &Reporte
         run: Told::Later(hull),
         index: 0,
         host_proc,
-        brief: &hull.lent.brief,
         init_pid: hull.init_pid.load(Ordering::Acquire),
         bounds: None,
         die_with: None,
     };
     report.need(Step::StartStage, start(&call, &mut stack))
-}
-
-/// Ignored, as a supervisor's caller may leave it, `SIGCHLD` would have the kernel reap the commands.
-fn hear_of_children(report: &Reporter) {
-    report.need(Step::Signals, sys::default_action(libc::SIGCHLD));
 }
 
 /// The host's `/proc`, if its mount table is to be shown: the covered one, or the one that is seen.

@@ -13,6 +13,7 @@ mod commands;
 mod counted;
 mod enter;
 mod error;
+mod filters;
 mod handover;
 mod hides;
 mod hull;

@@ -8,7 +8,6 @@ use shannot_policy::plan::seccomp::Filter;
 use shannot_policy::profile::Tier;
 
 use super::base::Base;
-use super::commands;
 use super::error::Error;
 use super::hull::Hull;
 use super::place::Place;
@@ -38,7 +37,7 @@ impl Ready {
         let place = Place::new(base)?;
         let ahead = match &filter {
             None => Ahead::Confined,
-            Some(filter) => Ahead::Filtered(commands::filter(filter)),
+            Some(filter) => Ahead::Filtered(base.filters.compiled(filter)),
         };
         let spec = Arc::new(place.spec(base, hull.status(), Some(ahead)));
         let answer = keep_dumpable(&base.spec, || {

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -17,9 +17,8 @@ use super::child::{Child, DirectChild, Kind};
 use super::commands::Starts;
 use super::enter::{StageCall, Told};
 use super::error::Error;
-use super::hull::{Hull, HullError, SceneError};
+use super::hull::{Expected, Hull, HullError, SceneError};
 use super::launch::LaunchError;
-use super::lent::Slot;
 use super::place::Place;
 use super::prepare::{self, Prepared};
 use super::ready::Ready;
@@ -175,6 +174,27 @@ impl Prepared {
         Ok(self.child(kind, in_root, place))
     }
 
+    /// Starts one run in a box that a zygote was asked for; `born` takes its answer.
+    pub(super) fn start_expected(
+        &self,
+        expected: Expected,
+        born: impl FnOnce(Expected) -> Option<Result<Hull, HullError>>,
+        place: Place,
+        pipes: &Pipes,
+    ) -> Result<Child, EnterError> {
+        let spec = Arc::new(place.spec(&self.base, expected.status(), None));
+        let run = Arc::new(self.run(&spec, pipes, &expected.descriptors()));
+        let (hull, answer) = keep_dumpable(&self.base.spec, || {
+            expected.tell(&spec, &run);
+            let mut hull = born(expected)?.ok()?;
+            let answer = hull.entered();
+            Some((hull, answer))
+        })
+        .ok_or_else(|| EnterError::without_answer(&run))?;
+        let (kind, in_root) = self.started(hull, answer, &run)?;
+        Ok(self.child(kind, in_root, place))
+    }
+
     /// Starts one run in a box that is ready; `None` if that has ended without taking the run.
     pub(super) fn start_ready(&self, ready: Ready, pipes: &Pipes) -> Result<Option<Child>, Error> {
         let Ready { mut hull, place, spec, .. } = ready;
@@ -209,8 +229,7 @@ impl Prepared {
         keep.extend(rulesets.map(Ruleset::fd));
         keep.sort_unstable();
         keep.dedup();
-        let taken = AtomicBool::new(false);
-        RunSpec { commands, stage_io, in_root: AtomicBool::new(false), taken, keep }
+        RunSpec::new(commands, stage_io, keep)
     }
 
     fn enter(
@@ -220,7 +239,20 @@ impl Prepared {
         pipes: &Pipes,
     ) -> Result<(Kind, bool), EnterError> {
         let run = Arc::new(self.run(place, pipes, &hull.descriptors()));
-        let answer = keep_dumpable(&self.base.spec, || hull.enter(place, &run));
+        let answer = keep_dumpable(&self.base.spec, || {
+            hull.tell_run(place, &run);
+            hull.entered()
+        });
+        self.started(hull, answer, &run)
+    }
+
+    /// What a hull that was told a run has answered.
+    fn started(
+        &self,
+        hull: Hull,
+        answer: io::Result<Record>,
+        run: &RunSpec,
+    ) -> Result<(Kind, bool), EnterError> {
         // A hull that is dropped ends.
         Err(EnterError::Failed(match answer {
             Ok(Record::Started { in_root }) => return Ok((Kind::Box(hull), in_root)),
@@ -229,11 +261,8 @@ impl Prepared {
                 let source = io::Error::other("its first process gave a wrong answer");
                 Error::host("start the box", source)
             }
-            Err(e)
-                if e.kind() == io::ErrorKind::UnexpectedEof
-                    && !run.taken.load(Ordering::Acquire) =>
-            {
-                return Err(EnterError::NotTaken);
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
+                return Err(EnterError::without_answer(run));
             }
             Err(source) => Error::host("get an answer of the box's first process", source),
         }))
@@ -248,14 +277,12 @@ impl Prepared {
         let mut stack = Box::new_uninit_slice(2048);
         let mut children = Vec::with_capacity(self.commands.stages.len());
         let own = rustix::process::getpid().as_raw_nonzero().get();
-        let brief = Slot::empty();
         for index in (0..).take(self.commands.stages.len()) {
             let call = StageCall {
                 place,
                 run: Told::Now(run),
                 index,
                 host_proc: None,
-                brief: &brief,
                 init_pid: 0,
                 bounds: Some(&self.base.spec.hull.bounds),
                 die_with: Some(own),
@@ -309,9 +336,20 @@ impl Prepared {
 
 /// Why a box did not start the commands.
 pub(super) enum EnterError {
-    /// It has ended, and none of its processes has looked at the run.
+    /// It has ended or gives no answer, and none of its processes does anything for the run.
     NotTaken,
     Failed(Error),
+}
+
+impl EnterError {
+    /// Takes the run back, so that no process of the box does anything for it any more.
+    fn without_answer(run: &RunSpec) -> Self {
+        if run.take() {
+            return Self::NotTaken;
+        }
+        let source = io::Error::other("it has ended");
+        Self::Failed(Error::host("get an answer of the box's first process", source))
+    }
 }
 
 impl From<EnterError> for Error {

@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsRawFd as _, OwnedFd};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::cgroup::Join;
@@ -32,6 +32,8 @@ pub(crate) struct HullSpec {
     /// Whether a `/proc` that can be written is kept, for the namespaces of runs to be set up.
     pub(crate) keeps_proc: bool,
     pub(crate) bounds: Bounds,
+    /// Whether a zygote starts the process, and has given signals their defaults.
+    pub(crate) born: bool,
 }
 
 impl HullSpec {
@@ -47,6 +49,7 @@ impl HullSpec {
             lends: false,
             keeps_proc: false,
             bounds: Bounds { drop: 0, lock_securebits: false },
+            born: false,
         }
     }
 }
@@ -263,10 +266,27 @@ pub(crate) struct RunSpec {
     pub(crate) stage_io: Vec<StageIo>,
     /// Set by a command that starts at `/` because it cannot enter the directory asked for.
     pub(crate) in_root: AtomicBool,
-    /// Set by a process of the box that has looked at the run.
-    pub(crate) taken: AtomicBool,
+    /// Set by whoever goes on with the run: a process of the box, or its supervisor, which then starts
+    /// it otherwise.
+    taken: AtomicBool,
     /// Every descriptor that the box needs, in ascending order: all others are closed in it.
     pub(crate) keep: Vec<Fd>,
+}
+
+impl RunSpec {
+    pub(crate) fn new(commands: Arc<CommandSpec>, stage_io: Vec<StageIo>, keep: Vec<Fd>) -> Self {
+        let [in_root, taken] = [AtomicBool::new(false), AtomicBool::new(false)];
+        Self { commands, stage_io, in_root, taken, keep }
+    }
+
+    /// Takes the run. True for one caller alone: nothing is executed twice.
+    pub(crate) fn take(&self) -> bool {
+        !self.taken.swap(true, Ordering::AcqRel)
+    }
+
+    pub(crate) fn is_taken(&self) -> bool {
+        self.taken.load(Ordering::Acquire)
+    }
 }
 
 /// Standard input, output and error of one stage.

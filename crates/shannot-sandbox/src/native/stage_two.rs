@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
 use shannot_policy::plan::HARMLESS_DEVICES;
 
-use super::enter::{Reporter, fit_out};
+use super::enter::{Reporter, default_signals, fit_out};
 use super::handover;
 use super::lent::Lent;
 use super::spec::{HullShared, HullSpec};
@@ -63,6 +63,7 @@ fn go_on(fd: Option<Fd>) -> io::Result<Infallible> {
         place: OnceLock::new(),
         run: OnceLock::new(),
     };
+    default_signals();
     let report = Reporter::new(place.status, 0);
     report.need(Step::Verify, verify(&place.spec.scratch_rules));
     fit_out(&hull, &place, &run, None, &report)

@@ -62,18 +62,14 @@ pub(super) fn lend(lent: &Lent) -> Sys {
     Ok(())
 }
 
-/// Shows this process the host's mount table in place of its own: copies of files of a process
-/// outside, from the host's `/proc`. From a tree that is read-only, so that these are too.
-pub(super) fn host_table(
-    sources: &[CString; MOUNT_TABLE.len()],
-    host_proc: Fd,
-    brief: &Slot,
-) -> Sys {
+/// Shows this process the host's mount table in place of its own: files of a process outside, from the
+/// host's `/proc`. From a tree that is read-only, so that these are too. Leaves this process in that
+/// directory: a covered one has no path but from within, and a bind mount by path is half the work of a
+/// copy that is attached.
+pub(super) fn host_table(sources: &[CString; MOUNT_TABLE.len()], host_proc: Fd) -> Sys {
+    sys::fchdir(host_proc)?;
     for (source, (_, own)) in sources.iter().zip(MOUNT_TABLE) {
-        let copy = brief.note(sys::open_tree_clone(host_proc, source)?);
-        let attached = sys::attach(copy, own);
-        brief.close();
-        attached?;
+        sys::mount(source, own, None, libc::MS_BIND, None)?;
     }
     Ok(())
 }

@@ -23,7 +23,7 @@ use super::changes::{Change, Changes};
 use super::child::Child;
 use super::error::Error;
 use super::hides;
-use super::hull::Hull;
+use super::hull::{Hull, Wait};
 use super::place::Place;
 use super::prepare::{self, Prepared};
 use super::ready::Ready;
@@ -166,21 +166,27 @@ impl Warm {
             let prepared = prepared(None)?;
             return Ok((prepared.start_with(None, &pipes)?, prepared.enforcement));
         };
-        let Ok(expected) = zygote.ask(&self.base.spec.hull) else {
+        let Ok(expected) = zygote.ask(&self.base.spec.hull, Wait::Short) else {
             return Err(WarmError::Gone(pipes.into_stdio()));
         };
-        // Meanwhile; what went wrong is told when there is nobody left who waits to be heard.
-        let prepared = prepared(None);
-        let place = Place::new(&self.base);
-        let hull = zygote.bear(expected);
-        drop(stock);
-        let (prepared, place) = (prepared?, place?);
-        let Ok(hull) = hull else { return Err(WarmError::Gone(pipes.into_stdio())) };
-        match prepared.start_in(hull, place, &pipes) {
-            Ok(child) => Ok((child, prepared.enforcement)),
-            Err(EnterError::NotTaken) => Err(WarmError::Gone(pipes.into_stdio())),
-            Err(EnterError::Failed(error)) => Err(error.into()),
-        }
+        // Held until the answer is there.
+        let mut born = move |expected| stock.zygote.as_mut().map(|zygote| zygote.bear(expected));
+        // Meanwhile.
+        let made = prepared(None).and_then(|prepared| Ok((prepared, Place::new(&self.base)?)));
+        let started = match made {
+            Ok((prepared, place)) => prepared
+                .start_expected(expected, born, place, &pipes)
+                .map(|child| (child, prepared.enforcement)),
+            Err(error) => {
+                // Nobody may be left who waits to be told.
+                drop(born(expected));
+                Err(EnterError::Failed(error))
+            }
+        };
+        started.map_err(|e| match e {
+            EnterError::NotTaken => WarmError::Gone(pipes.into_stdio()),
+            EnterError::Failed(error) => error.into(),
+        })
     }
 
     /// A box whose first command's process is as far as that of this plan can be.
@@ -189,7 +195,9 @@ impl Warm {
         let wanted = kind(plan)?;
         stock.wanted = Some(wanted);
         let ready = &mut stock.ready;
-        let at = ready.iter().position(|ready| ready.filter.map(without_ticket) == Some(wanted))?;
+        let at = ready
+            .iter()
+            .position(|ready| ready.filter.map(Filter::without_ticket) == Some(wanted))?;
         Some(ready.swap_remove(at))
     }
 
@@ -206,7 +214,7 @@ impl Warm {
                 let Stock { zygote, ready, wanted } = &mut *stock;
                 let Some(wanted) = wanted.filter(|_| zygote.is_some()) else { return Ok(()) };
                 // Others wait for what has not been asked for since.
-                ready.retain(|ready| ready.filter.map(without_ticket) == Some(wanted));
+                ready.retain(|ready| ready.filter.map(Filter::without_ticket) == Some(wanted));
                 if ready.len() >= most {
                     return Ok(());
                 }
@@ -217,7 +225,7 @@ impl Warm {
             let hull = {
                 let mut stock = self.stock();
                 let Some(zygote) = &mut stock.zygote else { return Ok(()) };
-                let expected = zygote.ask(&self.base.spec.hull);
+                let expected = zygote.ask(&self.base.spec.hull, Wait::Long);
                 let born = expected.and_then(|expected| zygote.bear(expected));
                 born.map_err(|e| hull_failed(tier, e))?
             };
@@ -240,10 +248,6 @@ fn kind(plan: &Plan) -> Option<Filter> {
 
 fn random_ticket() -> Result<Ticket, Error> {
     host::ticket().map_err(|e| Error::host("get random bytes", e))
-}
-
-fn without_ticket(filter: Filter) -> Filter {
-    filter.with_ticket(Ticket(0)).unwrap_or(filter)
 }
 
 /// A zygote and what it was found to need, in the tree that it shows.

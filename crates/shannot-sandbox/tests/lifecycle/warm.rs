@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio as Std};
+use std::time::Duration;
 
 use shannot_policy::Plan;
 use shannot_policy::profile::Tier;
@@ -220,6 +221,29 @@ fn what_died_waiting_is_passed_over() {
     assert!(eventually(|| !lives(&zygote)));
     assert!(!warm.serves(&plan), "it is to be made anew");
     assert!(is_gone(&warm, &plan));
+}
+
+/// The first command's process has ended, and the box's first process, which is held up, does not know
+/// when it is told a run: that the process has ended well must not pass for the command's end.
+#[test]
+fn a_command_whose_process_died_waiting_has_not_run() {
+    let _alone = alone();
+    let plan = echo("");
+    let warm = warm(&plan);
+    let zygote = children().concat();
+    warm.refill(1).unwrap();
+    let ready = children().into_iter().find(|pid| *pid != zygote).unwrap();
+    let waiting = fs::read_to_string(format!("/proc/{ready}/task/{ready}/children")).unwrap();
+    send("-STOP", &ready);
+    send("-KILL", waiting.trim());
+    assert!(eventually(|| !lives(waiting.trim())));
+    let going_on = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(300));
+        send("-CONT", &ready);
+    });
+    assert!(warm.serves(&plan));
+    assert_eq!(run_in(&warm, &plan).unwrap().text(), "well\n");
+    going_on.join().unwrap();
 }
 
 /// Two runs of one box at once: neither sees the other's files and processes, nor is it held to a

@@ -11,7 +11,7 @@
 use std::fmt;
 
 use super::decision::{Decision, Switch};
-use super::{Action, Errno};
+use super::{Action, Errno, Ticket};
 
 /// One instruction of classic BPF; the fields of `struct sock_filter`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +71,23 @@ impl Program {
             bytes
         };
         self.0.iter().flat_map(bytes).collect()
+    }
+
+    /// The same program with another ticket, if it has one: a hundredth of the work of compiling it.
+    #[must_use]
+    pub fn with_ticket(mut self, ticket: Ticket) -> Self {
+        for half in ticket.halves() {
+            let load = half.word.offset();
+            // No other check looks at these words, and a comparison follows its load.
+            let mut loaded = false;
+            for insn in &mut self.0 {
+                if loaded && insn.code == JEQ_K {
+                    insn.k = half.value;
+                }
+                loaded = insn.code == LD_W_ABS && insn.k == load;
+            }
+        }
+        self
     }
 
     pub(super) fn compile(decision: &Decision) -> Self {

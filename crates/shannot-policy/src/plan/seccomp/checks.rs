@@ -149,12 +149,10 @@ fn execveat(filter: &Filter) -> Decision {
         Exec::Listed => return ALLOW.into(),
         Exec::ByAnother => return EACCES.into(),
     };
-    let half = |shift: u32| {
-        u32::try_from((ticket.0 >> shift) & 0xFFFF_FFFF).expect("32 bits are left by the mask")
-    };
-    let high = switch(High(5)).is(&[half(32)], ALLOW).otherwise(EACCES);
-    let low = switch(Low(5)).is(&[half(0)], high).otherwise(EACCES);
-    let flags = switch(Low(4)).is(&[AT_EMPTY_PATH], low).otherwise(EACCES);
+    let ticketed = ticket.halves().into_iter().fold(ALLOW.into(), |then: Decision, half| {
+        switch(half.word).is(&[half.value], then).otherwise(EACCES)
+    });
+    let flags = switch(Low(4)).is(&[AT_EMPTY_PATH], ticketed).otherwise(EACCES);
     switch(Low(0)).is(&[fd], flags).otherwise(EACCES)
 }
 

@@ -99,6 +99,25 @@ impl fmt::Debug for Ticket {
     }
 }
 
+/// One of the two words that a ticket is compared by.
+struct Half {
+    word: Word,
+    value: u32,
+}
+
+impl Ticket {
+    /// The words of the sixth argument register that must hold it, which nothing else looks at.
+    fn halves(self) -> [Half; 2] {
+        let value = |shift: u32| {
+            u32::try_from((self.0 >> shift) & 0xFFFF_FFFF).expect("32 bits are left by the mask")
+        };
+        [
+            Half { word: Word::High(5), value: value(32) },
+            Half { word: Word::Low(5), value: value(0) },
+        ]
+    }
+}
+
 /// A machine that filters are compiled for. Both are little endian and have 64-bit registers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Arch {
@@ -201,6 +220,12 @@ impl Filter {
             Exec::Once { fd, .. } => Some(Self { exec: Exec::Once { fd, ticket }, ..self }),
             Exec::Listed | Exec::ByAnother => None,
         }
+    }
+
+    /// What all filters have in common that differ in their ticket alone.
+    #[must_use]
+    pub fn without_ticket(self) -> Self {
+        self.with_ticket(Ticket(0)).unwrap_or(self)
     }
 
     /// The program for the kernel.

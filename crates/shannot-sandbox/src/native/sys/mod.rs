@@ -234,6 +234,11 @@ pub(crate) fn chdir(path: &CStr) -> Sys {
     unsafe { call(libc::SYS_chdir, [path.as_ptr() as isize]) }.map(drop)
 }
 
+/// Changes the working directory to an open one, `fchdir(2)`.
+pub(crate) fn fchdir(dir: Fd) -> Sys {
+    numbers!(libc::SYS_fchdir, dir).map(drop)
+}
+
 /// `prctl(2)` for options whose arguments are all numbers.
 pub(crate) fn prctl(option: c_int, arg2: usize, arg3: usize) -> Sys<usize> {
     debug_assert!(![libc::PR_SET_NAME, libc::PR_GET_NAME].contains(&option), "takes a pointer");

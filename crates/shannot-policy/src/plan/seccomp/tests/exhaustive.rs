@@ -206,3 +206,16 @@ fn a_jump_too_far_for_eight_bits_still_arrives() {
         }
     }
 }
+
+#[test]
+fn another_ticket_is_as_if_compiled_with_it() {
+    let mut random = Random(5);
+    for filter in filters() {
+        let halves = [0, 1, 0x1000, u64::from(u32::MAX), random.next() >> 32];
+        for (high, low) in halves.iter().flat_map(|high| halves.map(|low| (high, low))) {
+            let ticket = Ticket(high << 32 | low);
+            let compiled = filter.with_ticket(ticket).unwrap_or(filter).compile();
+            assert_eq!(filter.compile().with_ticket(ticket), compiled, "{filter:?} {ticket:?}");
+        }
+    }
+}
