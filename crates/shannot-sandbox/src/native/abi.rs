@@ -77,9 +77,6 @@ pub(super) struct PathBeneath {
     pub(super) parent_fd: c_int,
 }
 
-/// A set of CPUs, one bit each; enough for 1024, beyond which it is not used.
-pub(crate) type Cpus = [u64; 16];
-
 /// `struct landlock_ruleset_attr` of ABI 6; older kernels are given its first fields only.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Default)]

@@ -71,10 +71,6 @@ pub(super) extern "C" fn box_main(hull: &HullShared) -> ! {
         serve_births(hull, inbox, &report);
     }
     let place = await_told(hull, &hull.place);
-    if let Some(cpus) = &hull.cpus {
-        // They were this process's before.
-        let _ = sys::set_cpus(0, cpus);
-    }
     let first = place.ahead.as_ref().map(|_| init::start_ahead(hull, place, &report));
     let run = match (hull.run.get(), first) {
         // The process of the first command has taken it.

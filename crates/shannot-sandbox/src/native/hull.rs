@@ -19,7 +19,7 @@ use super::run::{above_stdio, blocked, pipe};
 use super::scene::Scene;
 use super::spec::{HullShared, HullSpec, MountStep, PlaceSpec, RunSpec, UserMap};
 use super::step::{Record, Step};
-use super::sys::{self, Asked, Birth, BoxProcess, Cpus, Errno, Fd, Inbox, Sys};
+use super::sys::{self, Asked, Birth, BoxProcess, Errno, Fd, Inbox, Sys};
 use crate::proc;
 
 /// A box's first process. Dropped, it ends, and with it the box.
@@ -119,13 +119,7 @@ impl Ends {
     }
 
     /// What the process will read.
-    fn shared(
-        &self,
-        spec: &Arc<HullSpec>,
-        cpus: Option<Cpus>,
-        inbox: Option<Inbox>,
-        proc: Fd,
-    ) -> Arc<HullShared> {
+    fn shared(&self, spec: &Arc<HullSpec>, inbox: Option<Inbox>, proc: Fd) -> Arc<HullShared> {
         Arc::new(HullShared {
             spec: Arc::clone(spec),
             init_pid: AtomicI32::new(0),
@@ -135,7 +129,6 @@ impl Ends {
             host_mounts: self.host_mounts.as_ref().map_or(-1, AsRawFd::as_raw_fd),
             proc,
             inbox,
-            cpus,
             lent: Lent::nothing(),
             mounts: OnceLock::new(),
             place: OnceLock::new(),
@@ -208,18 +201,16 @@ impl Hull {
     /// Starts the process, which goes on by itself.
     pub(super) fn begin(spec: &Arc<HullSpec>) -> Result<Self, HullError> {
         let ends = Ends::new(Wait::Short)?;
-        let cpus = cpus();
-        let shared = ends.shared(spec, cpus, None, -1);
+        let shared = ends.shared(spec, None, -1);
         let process = blocked(|| BoxProcess::start(Arc::clone(&shared)));
         let process = process.map_err(HullError::Clone)?;
-        keep_apart(process.pid, cpus);
         ends.hull(process, shared)
     }
 
     /// Starts a zygote: a process that makes its mounts and then waits for others to start.
     pub(super) fn begin_zygote(spec: &Arc<HullSpec>) -> Result<Self, HullError> {
         let ends = Ends::new(Wait::Long)?;
-        let shared = ends.shared(spec, None, Some(Inbox::new()), -1);
+        let shared = ends.shared(spec, Some(Inbox::new()), -1);
         let process = blocked(|| BoxProcess::start(Arc::clone(&shared)));
         ends.hull(process.map_err(HullError::Clone)?, shared)
     }
@@ -232,7 +223,7 @@ impl Hull {
         };
         let ends = Ends::new(wait)?;
         let proc = self.shared.lent.writable_proc.get().unwrap_or(-1);
-        let shared = ends.shared(spec, None, None, proc);
+        let shared = ends.shared(spec, None, proc);
         let asked = inbox.put(Birth::new(Arc::clone(&shared)));
         rustix::io::write(control, &[0]).map_err(|e| no_answer(e.into()))?;
         Ok(Expected { ends, shared, asked })
@@ -439,30 +430,6 @@ pub(super) fn open_pidfd(pid: i32) -> Sys<OwnedFd> {
         }
         Errno(e.raw_os_error())
     })
-}
-
-/// The CPUs of this thread.
-fn cpus() -> Option<Cpus> {
-    let set = rustix::thread::sched_getaffinity(None).ok()?;
-    let mut cpus = Cpus::default();
-    for (bits, at) in cpus.iter_mut().zip((0..).step_by(64)) {
-        let bit = |n: usize| u64::from(set.is_set(at + n)) << n;
-        *bits = (0..64).map(bit).fold(0, |all, bit| all | bit);
-    }
-    Some(cpus)
-}
-
-/// Moves a process from this CPU to another. Most kernels start it there anyway; where they do not
-/// (a hypervisor's guest that packs its tasks), it would wait until this process rests, and nothing
-/// be done side by side.
-fn keep_apart(pid: i32, cpus: Option<Cpus>) {
-    let Some(mut others) = cpus else { return };
-    let here = rustix::thread::sched_getcpu();
-    if let Some(bits) = others.get_mut(here / 64) {
-        *bits &= !(1 << (here % 64));
-    }
-    // Refused where there is no other: then it waits.
-    let _ = sys::set_cpus(pid, &others);
 }
 
 impl Drop for Hull {

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use super::cgroup::Join;
 use super::lent::Lent;
 use super::strings::StringArray;
-use super::sys::{ChildPid, Cpus, Fd, Inbox};
+use super::sys::{ChildPid, Fd, Inbox};
 
 /// What the plan alone says of a box: its namespaces, and what its first process can do in them
 /// while its parent looks at the host for the rest.
@@ -222,9 +222,6 @@ pub(crate) struct HullShared {
     pub(crate) proc: Fd,
     /// Where a zygote is told what to start; `None` for the first process of a box.
     pub(crate) inbox: Option<Inbox>,
-    /// The CPUs of the supervisor and so of the box, if until it is told the rest the process is kept
-    /// from the one that its parent works on.
-    pub(crate) cpus: Option<Cpus>,
     /// What the process has opened in the table that both share.
     pub(crate) lent: Lent,
     /// The mounts that depend on what is on the host, once they are known.

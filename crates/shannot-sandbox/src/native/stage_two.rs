@@ -57,7 +57,6 @@ fn go_on(fd: Option<Fd>) -> io::Result<Infallible> {
         host_mounts: -1,
         proc: -1,
         inbox: None,
-        cpus: None,
         lent: Lent::nothing(),
         mounts: OnceLock::new(),
         place: OnceLock::new(),

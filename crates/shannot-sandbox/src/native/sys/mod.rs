@@ -17,7 +17,7 @@ use core::ffi::{CStr, c_char, c_int};
 use core::ptr;
 use std::os::fd::{FromRawFd, OwnedFd};
 
-pub(crate) use super::abi::{ChildPid, Cpus, Errno, Fd, Reaped, RulesetAttr, SignalMask, Sys};
+pub(crate) use super::abi::{ChildPid, Errno, Fd, Reaped, RulesetAttr, SignalMask, Sys};
 use super::abi::{PathBeneath, as_fd, capability_words, result};
 use super::strings::StringArray;
 use crate::attack::Attempt;
@@ -202,13 +202,6 @@ pub(crate) fn exit(code: c_int) -> ! {
 /// Leaves what `flags` name, such as namespaces, for new ones of this process's own, `unshare(2)`.
 pub(crate) fn unshare(flags: u64) -> Sys {
     numbers!(libc::SYS_unshare, flags).map(drop)
-}
-
-/// Lets a task, this one for 0, run on these CPUs only, `sched_setaffinity(2)`.
-pub(crate) fn set_cpus(pid: i32, cpus: &Cpus) -> Sys {
-    let a = [pid as isize, size_of::<Cpus>().cast_signed(), cpus.as_ptr() as isize];
-    // SAFETY: the kernel reads the stated size of `cpus`.
-    unsafe { call(libc::SYS_sched_setaffinity, a) }.map(drop)
 }
 
 /// Starts a session without a controlling terminal, `setsid(2)`.
