@@ -1,13 +1,11 @@
 //! Results as JSON, which scripts rely on: a name here is never given another meaning.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use shannot::sandbox::StageStatus;
 use shannot::{End, Limit, Outcome};
 
+use super::encode::{harmless, text_or_base64};
 use super::stdout;
-use super::terminal::deceives;
 use crate::error::{Error, chain, hint_of_failure};
 use crate::exit_code::ExitCode;
 
@@ -15,15 +13,7 @@ use crate::exit_code::ExitCode;
 /// like the controls that JSON itself escapes: a reader gets the same text.
 pub(crate) fn print(value: &impl Serialize) {
     let json = serde_json::to_string(value).unwrap_or_default();
-    let mut text = String::with_capacity(json.len() + 1);
-    for c in json.chars() {
-        if c == '\u{7f}' || deceives(c) {
-            let escape = |unit: &mut u16| format!("\\u{unit:04x}");
-            text.extend(c.encode_utf16(&mut [0; 2]).iter_mut().map(escape));
-        } else {
-            text.push(c);
-        }
-    }
+    let mut text = harmless(&json);
     text.push('\n');
     stdout::write(text.as_bytes());
 }
@@ -225,23 +215,6 @@ fn outcome_name(outcome: &Outcome) -> &'static str {
     }
 }
 
-/// Bytes as text, or as base64 where they are not UTF-8. A character that the output limit has
-/// cut is left out.
-fn text_or_base64(bytes: Vec<u8>, truncated: bool) -> (Option<String>, Option<String>) {
-    match String::from_utf8(bytes) {
-        Ok(text) => (Some(text), None),
-        Err(error) => {
-            let cut = error.utf8_error();
-            let mut bytes = error.into_bytes();
-            if truncated && cut.error_len().is_none() {
-                bytes.truncate(cut.valid_up_to());
-                return (Some(String::from_utf8_lossy(&bytes).into_owned()), None);
-            }
-            (None, Some(STANDARD.encode(bytes)))
-        }
-    }
-}
-
 impl From<&shannot::sandbox::Enforcement> for Enforcement {
     fn from(enforcement: &shannot::sandbox::Enforcement) -> Self {
         let layer = |layer: &shannot::sandbox::Layer| Layer {
@@ -271,17 +244,5 @@ impl From<&shannot::policy::Denial> for Denial {
             word: denial.word.as_deref().map(str::to_owned),
             hint: denial.hint.as_deref().map(str::to_owned),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bytes_that_are_no_text_become_base64() {
-        assert_eq!(text_or_base64(b"\xff\x00".to_vec(), false), (None, Some("/wA=".to_owned())));
-        assert_eq!(text_or_base64(b"a\xe2\x82".to_vec(), false).0, None);
-        assert_eq!(text_or_base64(b"a\xe2\x82".to_vec(), true), (Some("a".to_owned()), None));
     }
 }

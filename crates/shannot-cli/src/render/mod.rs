@@ -1,5 +1,6 @@
 //! Values in the form that somebody reads. Nothing here decides.
 
+mod encode;
 pub(crate) mod human;
 pub(crate) mod json;
 pub(crate) mod stdout;

@@ -82,6 +82,27 @@ impl Decision {
     }
 }
 
+#[cfg(any(test, fuzzing))]
+impl Decision {
+    /// Adds every number that is compared with, its neighbours, and each mask and its single bits.
+    pub(super) fn edges(&self, found: &mut Vec<u32>) {
+        let Self::Switch(switch) = self else {
+            return;
+        };
+        for (values, then) in &switch.cases {
+            for value in [*values.start(), *values.end()] {
+                found.extend([value.wrapping_sub(1), value, value.wrapping_add(1)]);
+            }
+            then.edges(found);
+        }
+        if switch.mask != u32::MAX {
+            found.extend((0..32).map(|bit| 1 << bit).filter(|bit| switch.mask & bit != 0));
+            found.extend([switch.mask, !switch.mask]);
+        }
+        switch.otherwise.edges(found);
+    }
+}
+
 impl From<Action> for Decision {
     fn from(action: Action) -> Self {
         Self::Answer(action)

@@ -19,9 +19,13 @@
 mod bpf;
 mod checks;
 mod decision;
+#[cfg(any(test, fuzzing))]
+pub mod interpreter;
 mod table;
 #[cfg(test)]
 mod tests;
+#[cfg(fuzzing)]
+pub mod tree;
 
 use std::fmt;
 

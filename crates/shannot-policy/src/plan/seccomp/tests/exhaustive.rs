@@ -1,38 +1,10 @@
 //! Every compiled program is run on every call number and on many arguments, and must say what
 //! the table says; and every program must be one that the kernel accepts.
 
-use super::super::bpf::{AND_K, Insn, JA, JEQ_K, JGE_K, LD_W_ABS, RET_ALLOW, RET_ERRNO, RET_K};
-use super::super::decision::Decision;
+use super::super::bpf::JA;
+use super::super::interpreter::{assert_accepted, run};
 use super::super::*;
 use super::filters;
-
-/// What the kernel's interpreter does with a program, and in how many steps.
-fn run(program: &Program, data: &SeccompData) -> (Action, usize) {
-    let mut words = vec![data.nr, data.arch, 0, 0];
-    for arg in data.args {
-        let half = |shift: u32| u32::try_from(arg >> shift & 0xFFFF_FFFF).unwrap();
-        words.extend([half(0), half(32)]);
-    }
-    let (mut at, mut a, mut steps) = (0, 0, 0);
-    loop {
-        let Insn { code, jt, jf, k } = program.insns()[at];
-        at += 1;
-        steps += 1;
-        match code {
-            LD_W_ABS => a = words[k as usize / 4],
-            AND_K => a &= k,
-            JA => at += k as usize,
-            JEQ_K => at += usize::from(if a == k { jt } else { jf }),
-            JGE_K => at += usize::from(if a >= k { jt } else { jf }),
-            RET_K if k == RET_ALLOW => return (Action::Allow, steps),
-            RET_K if k == RET_ERRNO => return (Action::Pretend, steps),
-            RET_K => {
-                return (Action::Errno(Errno(u16::try_from(k - RET_ERRNO).unwrap())), steps);
-            }
-            _ => panic!("instruction {at} has the unknown code {code:#x}"),
-        }
-    }
-}
 
 /// A small generator of numbers that look random and are the same in every run (splitmix64).
 struct Random(u64);
@@ -49,24 +21,6 @@ impl Random {
     fn pick(&mut self, from: &[u64]) -> u64 {
         from[usize::try_from(self.next() % from.len() as u64).unwrap()]
     }
-}
-
-/// Every number that a decision compares with, its neighbours, and its mask's single bits.
-fn edges(decision: &Decision, found: &mut Vec<u32>) {
-    let Decision::Switch(switch) = decision else {
-        return;
-    };
-    for (values, then) in &switch.cases {
-        for value in [*values.start(), *values.end()] {
-            found.extend([value.wrapping_sub(1), value, value.wrapping_add(1)]);
-        }
-        edges(then, found);
-    }
-    if switch.mask != u32::MAX {
-        found.extend((0..32).map(|bit| 1 << bit).filter(|bit| switch.mask & bit != 0));
-        found.extend([switch.mask, !switch.mask]);
-    }
-    edges(&switch.otherwise, found);
 }
 
 /// 64-bit arguments made of `edges`: as they are, with bits above, and in the upper half.
@@ -127,7 +81,7 @@ fn every_argument_gets_the_answer_of_the_table() {
                 continue;
             };
             let mut found = Vec::new();
-            edges(&call.treatment.decision(&filter), &mut found);
+            call.treatment.decision(&filter).edges(&mut found);
             let values = arguments(&found);
             for (place, value) in (0..6).flat_map(|place| values.iter().map(move |v| (place, *v))) {
                 let mut args = [0; 6];
@@ -144,27 +98,10 @@ fn every_argument_gets_the_answer_of_the_table() {
     }
 }
 
-/// The rules of the kernel's `bpf_check_classic` and `seccomp_check_filter`, as far as these
-/// programs can break them.
 #[test]
 fn every_program_is_one_the_kernel_accepts() {
     for filter in filters() {
-        let program = filter.compile();
-        let insns = program.insns();
-        assert!(insns.len() <= 4096);
-        assert_eq!(insns.last().unwrap().code, RET_K);
-        for (at, insn) in insns.iter().enumerate() {
-            let after = insns.len() - at - 1;
-            match insn.code {
-                LD_W_ABS => assert!(insn.k % 4 == 0 && insn.k < 64),
-                JA => assert!((insn.k as usize) < after),
-                JEQ_K | JGE_K => {
-                    assert!(usize::from(insn.jt) < after && usize::from(insn.jf) < after);
-                }
-                AND_K | RET_K => {}
-                code => panic!("instruction {at} has the unknown code {code:#x}"),
-            }
-        }
+        assert_accepted(&filter.compile());
     }
 }
 
