@@ -1,6 +1,7 @@
 //! Chores of this repository. `cargo xtask help` lists them.
 
 mod bench;
+mod fuzz;
 mod mutants;
 mod oracle;
 mod setup;
@@ -18,6 +19,9 @@ Chores of this repository.
                               interleaved in one run (default 200 rounds)
   cargo xtask mutants [WORD…] break each layer of the box in turn, or those that a WORD names,
                               and see that the tests notice (an hour)
+  cargo xtask fuzz [TARGET…] [--seconds N]
+                              hold what is promised of inputs against a fuzzer: every target of
+                              `fuzz/`, N seconds each (default 15; 0: only the known inputs)
   cargo xtask oracle [COMMANDS]
                               run commands by chance, diagnostics and attacks, in every tier,
                               and compare the host before and after (default 10000 commands)
@@ -32,6 +36,7 @@ fn main() -> ExitCode {
     let done = match chore.as_deref() {
         Some("test") => test::run(&rest),
         Some("bench") => bench::run(&rest),
+        Some("fuzz") => fuzz::run(&rest),
         Some("mutants") => mutants::run(&rest),
         Some("oracle") => oracle::run(&rest),
         Some("soak") => soak::run(&rest),
