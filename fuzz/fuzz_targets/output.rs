@@ -98,7 +98,8 @@ impl Screen {
                     Some(Ok(2)) => 3,
                     kind => panic!("{parameters:?} has a colour of kind {kind:?}"),
                 };
-                rest.by_ref().take(values).for_each(drop);
+                let mixed = rest.by_ref().take(values).any(|value| value.contains(':'));
+                assert!(!mixed, "{parameters:?} can be read in two ways");
             }
         }
     }

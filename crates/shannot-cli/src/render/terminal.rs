@@ -125,21 +125,28 @@ impl Filter {
     }
 }
 
-/// Whether the parameters of an SGR sequence leave text visible: none of them is 8, "concealed".
+/// Whether the parameters of an SGR sequence leave text visible, also on a terminal that does not
+/// know all of them: none is 8, "concealed".
 fn shows_all(parameters: &[u8]) -> bool {
     let text = String::from_utf8_lossy(parameters);
     let mut attributes = text.split(';');
     while let Some(attribute) = attributes.next() {
-        match attribute.trim_start_matches('0') {
+        // Parts between colons belong to the number before them (ITU-T T.416), and are nothing to
+        // terminals that do not know them: `8:1` is "concealed" too.
+        let (number, parts) = attribute.split_once(':').unwrap_or((attribute, ""));
+        match number.trim_start_matches('0') {
             "8" => return false,
-            // A colour follows: `5;N` or `2;R;G;B`.
-            "38" | "48" | "58" => {
+            // A colour follows: `5;N` or `2;R;G;B`. Not after 58, the colour of the underline, which
+            // is so new that many terminals would take what follows for attributes.
+            "38" | "48" if parts.is_empty() => {
                 let skip = match attributes.next().map(|kind| kind.trim_start_matches('0')) {
                     Some("5") => 1,
                     Some("2") => 3,
                     _ => return false,
                 };
-                attributes.by_ref().take(skip).for_each(drop);
+                if attributes.by_ref().take(skip).any(|value| value.contains(':')) {
+                    return false;
+                }
             }
             _ => {}
         }
@@ -230,6 +237,22 @@ mod tests {
         check(b"\x1b[8mx", "^[[8mx");
         check(b"\x1b[1;08mx", "^[[1;08mx");
         check(b"\x1b[38;8mx", "^[[38;8mx");
+    }
+
+    #[test]
+    fn concealed_text_shows_whatever_stands_behind_a_colon() {
+        check(b"\x1b[8:1mx", "^[[8:1mx");
+        check(b"\x1b[08:5:8mx", "^[[08:5:8mx");
+        check(b"\x1b[38:5;8mx", "^[[38:5;8mx");
+        check(b"\x1b[38;2;1:2;3;8mx", "^[[38;2;1:2;3;8mx");
+        check(b"\x1b[38:5:8;1mx", "\x1b[38:5:8;1mx\x1b[0m");
+    }
+
+    #[test]
+    fn concealed_text_shows_where_the_colour_of_underlines_is_not_known() {
+        check(b"\x1b[58;5;8mx", "^[[58;5;8mx");
+        check(b"\x1b[4;58;2;255;8;0mx", "^[[4;58;2;255;8;0mx");
+        check(b"\x1b[58;5;9;58:5:8mx", "\x1b[58;5;9;58:5:8mx\x1b[0m");
     }
 
     #[test]
