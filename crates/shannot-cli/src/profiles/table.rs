@@ -14,9 +14,12 @@ use crate::policy::profile::{
 pub(crate) struct Table {
     version: u32,
     name: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
     description: String,
     prefer: &'static str,
     tiers: Vec<&'static str>,
+    require: Vec<&'static str>,
+    landlock_abi: u32,
     root_reads: bool,
     view: View,
     paths: Paths,
@@ -133,6 +136,8 @@ impl Table {
                 Prefer::Fidelity => "fidelity",
             },
             tiers: profile.tiers.iter().map(|tier| tier.as_str()).collect(),
+            require: profile.require.iter().map(|layer| layer.as_str()).collect(),
+            landlock_abi: profile.landlock_abi,
             root_reads: profile.root_reads,
             view: View {
                 processes: match profile.view.processes {
@@ -237,19 +242,32 @@ mod tests {
     use super::*;
     use crate::profiles::every_built_in;
 
+    fn assert_reads_back(profile: &Profile) {
+        let text = toml::to_string_pretty(&Table::new(profile)).unwrap();
+        let none = |_: &_| Err("it extends nothing".to_owned());
+        let back = Profile::parse(&text, "shown.toml", When::Check, &none);
+        let mut back = back.unwrap_or_else(|error| panic!("{error}"));
+        // The order of what is hidden means nothing.
+        let mut want = profile.clone();
+        for hide in [&mut back.paths.hide, &mut want.paths.hide] {
+            hide.sort_by_key(ToString::to_string);
+        }
+        assert_eq!(back, want);
+    }
+
     #[test]
     fn shown_profile_reads_back_as_the_same() {
-        for profile in every_built_in() {
-            let text = toml::to_string_pretty(&Table::new(&profile)).unwrap();
-            let none = |_: &_| Err("it extends nothing".to_owned());
-            let back = Profile::parse(&text, "shown.toml", When::Check, &none);
-            let mut back = back.unwrap_or_else(|error| panic!("{error}"));
-            // The order of what is hidden means nothing.
-            let mut want = (*profile).clone();
-            for hide in [&mut back.paths.hide, &mut want.paths.hide] {
-                hide.sort_by_key(ToString::to_string);
-            }
-            assert_eq!(back, want);
-        }
+        every_built_in().iter().for_each(|profile| assert_reads_back(profile));
+    }
+
+    #[test]
+    fn shown_profile_keeps_what_no_built_in_one_says() {
+        let parse = |rest: &str| {
+            let text = format!("version = 1\nname = \"t\"\n{rest}");
+            Profile::parse(&text, "t.toml", When::Check, &|_| Err(String::new())).unwrap()
+        };
+        // No description, and one that an older writer left out: what a tier must enforce.
+        assert_reads_back(&parse(""));
+        assert_reads_back(&parse("require = [\"memory\", \"landlock\"]\nlandlock_abi = 3"));
     }
 }
