@@ -196,6 +196,14 @@ fn mistakes_are_told_with_key_and_place() {
 }
 
 #[test]
+fn a_command_that_is_stated_in_two_spellings_is_refused() {
+    // The rules of one of the two would be lost, and nothing would say which.
+    let error = parse("[commands.\"/x\"]\nabout = \"x\"\n[commands.\"/x/\"]\nabout = \"y\"");
+    let told = "t.toml:3:11: `commands.\"/x\"`: the command is stated again, in another spelling";
+    assert_eq!(error.unwrap_err().to_string(), told);
+}
+
+#[test]
 fn mistakes_in_commands_are_told_with_key_and_place() {
     for (text, told) in [
         ("[commands.x]", "t.toml:3:11: `commands.x`: `about` is missing"),

@@ -1,18 +1,19 @@
 //! What the text of a profile states, before inheritance and defaults: every key is optional
 //! but `version` and `name`, every value is of its type, and its place is remembered.
 
-use std::collections::BTreeMap;
+use std::collections::btree_map::{self, BTreeMap, Entry};
 use std::fmt;
 use std::marker::PhantomData;
 use std::str::FromStr;
 
 use serde::Deserialize;
-use serde::de::{self, Deserializer, Visitor};
+use serde::de::{self, Deserializer, MapAccess, Visitor};
 use toml::Spanned;
 
 use super::command::{CommandPattern, Operands, OptionName, Syntax};
 use super::error::Source;
 use super::glob::{Glob, PathPattern};
+use super::parse::command_path;
 use super::{LayerName, Network, Prefer, Processes, ProfileError, Tier};
 use crate::request::Program;
 use crate::types::{AbsPath, ByteSize, EnvName, ProfileName, Timeout};
@@ -57,10 +58,7 @@ impl Stated {
         }
         let file = file.map_err(|error| source.toml_error(error))?;
         let stated = Self { source, file };
-        if stated.file.commands.as_ref().is_some_and(|commands| commands.len() > MOST_COMMANDS) {
-            let message = format!("more than {MOST_COMMANDS} commands");
-            return Err(stated.source.at(1, 1, Some("commands"), message));
-        }
+        stated.check_commands()?;
         stated.check_env()?;
         Ok(stated)
     }
@@ -84,6 +82,21 @@ impl Stated {
         message: impl Into<String>,
     ) -> ProfileError {
         self.source.error(at.span().start, Some(key), message)
+    }
+
+    fn check_commands(&self) -> Result<(), ProfileError> {
+        let Some(commands) = &self.file.commands else { return Ok(()) };
+        if commands.by_key.len() > MOST_COMMANDS {
+            let message = format!("more than {MOST_COMMANDS} commands");
+            return Err(self.source.at(1, 1, Some("commands"), message));
+        }
+        match &commands.twice {
+            None => Ok(()),
+            Some(key) => {
+                let path = command_path(&key.get_ref().0.0);
+                Err(self.error(key, &path, "the command is stated again, in another spelling"))
+            }
+        }
     }
 
     fn check_env(&self) -> Result<(), ProfileError> {
@@ -123,7 +136,7 @@ pub(super) struct File {
     pub(super) env: Option<BTreeMap<Spanned<String>, Spanned<String>>>,
     #[serde(default)]
     pub(super) limits: LimitKeys,
-    pub(super) commands: Option<BTreeMap<Spanned<Text<Key>>, CommandKeys>>,
+    pub(super) commands: Option<Commands>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -156,6 +169,49 @@ pub(super) struct LimitKeys {
     pub(super) memory: Option<Spanned<Size<{ 16 << 20 }, { 1 << 40 }>>>,
     pub(super) scratch: Option<Spanned<Size<{ 4 << 10 }, { 1 << 36 }>>>,
     pub(super) output: Option<Spanned<Size<{ 1 << 10 }, { 1 << 30 }>>>,
+}
+
+/// `[commands]`.
+#[derive(Debug, Clone)]
+pub(super) struct Commands {
+    by_key: BTreeMap<Spanned<Text<Key>>, CommandKeys>,
+    /// The first key that another one repeats: to TOML `/x` and `/x/` are two.
+    twice: Option<Spanned<Text<Key>>>,
+}
+
+impl<'de> Deserialize<'de> for Commands {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Read;
+        impl<'de> Visitor<'de> for Read {
+            type Value = Commands;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a table of commands")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Commands, A::Error> {
+                let mut commands = Commands { by_key: BTreeMap::new(), twice: None };
+                while let Some((key, keys)) = map.next_entry()? {
+                    match commands.by_key.entry(key) {
+                        Entry::Vacant(entry) => {
+                            entry.insert(keys);
+                        }
+                        Entry::Occupied(entry) => {
+                            commands.twice.get_or_insert_with(|| entry.key().clone());
+                        }
+                    }
+                }
+                Ok(commands)
+            }
+        }
+        deserializer.deserialize_map(Read)
+    }
+}
+
+impl<'a> IntoIterator for &'a Commands {
+    type Item = (&'a Spanned<Text<Key>>, &'a CommandKeys);
+    type IntoIter = btree_map::Iter<'a, Spanned<Text<Key>>, CommandKeys>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.by_key.iter()
+    }
 }
 
 #[derive(Debug, Clone, Deserialize)]
