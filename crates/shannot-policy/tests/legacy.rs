@@ -171,3 +171,12 @@ fn globs_match_the_program_as_it_was_given() {
         assert_eq!(authorize(&profile, request).is_ok(), expected, "{program}");
     }
 }
+
+#[test]
+fn columns_of_json_count_characters_as_those_of_toml_do() {
+    let text = "{\n\"name\": \"ööö\", \"x\": 1}";
+    let error = Profile::parse_legacy(text, "o").unwrap_err();
+    assert_eq!((error.line(), error.column()), (2, 18), "{error}");
+    let error = Profile::parse_legacy("\"日本語", "o").unwrap_err();
+    assert_eq!((error.line(), error.column()), (1, 4), "{error}");
+}

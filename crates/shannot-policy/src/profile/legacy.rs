@@ -86,7 +86,11 @@ impl Profile {
 }
 
 fn json_error(source: &Source, error: &serde_json::Error) -> ProfileError {
-    let (line, column) = (error.line().max(1), error.column().max(1));
+    let line = error.line().max(1);
+    // serde_json counts the bytes that it has read of the line; the last is one of the character meant.
+    let read = source.text.split('\n').nth(line - 1).unwrap_or_default().bytes();
+    let is_first = |byte: &u8| byte & 0xC0 != 0x80;
+    let column = read.take(error.column()).filter(is_first).count().max(1);
     let text = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
     let message = text.strip_suffix(&place).unwrap_or(&text);
