@@ -252,15 +252,28 @@ fn allows_no_more(base: &Profile, narrow: &Profile) {
         let name = key.rsplit('/').next().unwrap_or_default();
         let paths = ["/usr/bin/", "/bin/", "/opt/"].map(|dir| format!("{dir}{name}"));
         let program = command.program.iter().map(ToString::to_string);
+        let lines = lines_for(command);
         for program in paths.into_iter().chain(program).chain([name.to_owned(), key.clone()]) {
-            for words in [vec![], vec!["-x"], vec!["x"], vec!["--x", "x"]] {
-                let words = [program.as_str()].into_iter().chain(words);
+            for line in &lines {
+                let words = [program.as_bytes()].into_iter().chain(line.iter().map(Vec::as_slice));
                 Argv::from_words(words).into_iter().for_each(held);
             }
         }
-        let examples = command.rules.iter().flat_map(|rule| rule.allow.iter().chain(&rule.deny));
-        examples.filter_map(|example| example.argv().ok()).for_each(held);
     }
+}
+
+/// Arguments that the rules of a command have an opinion on, and some that they may not have.
+fn lines_for(command: &policy::profile::Command) -> Vec<Vec<Vec<u8>>> {
+    let some: [&[&str]; 4] = [&[], &["-x"], &["x"], &["--x", "x"]];
+    let some = some.iter().map(|words| words.iter().map(|word| word.as_bytes().to_vec()).collect());
+    let rules = command.rules.iter();
+    let options = rules.clone().flat_map(|rule| rule.matcher.options());
+    let options = options.map(|name| vec![name.as_str().as_bytes().to_vec()]);
+    let examples = rules.flat_map(|rule| rule.allow.iter().chain(&rule.deny));
+    let examples = examples.filter_map(|example| example.argv().ok());
+    let examples =
+        examples.map(|argv| argv.args.iter().map(|arg| arg.as_bytes().to_vec()).collect());
+    some.chain(options).chain(examples).collect()
 }
 
 /// A profile of Shannot 0.3 is carried over as it is written, or refused at a place.
