@@ -102,7 +102,8 @@ struct Place {
 
 impl Place {
     fn new() -> Self {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let root = own.parent().unwrap_or(own);
         let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
         let target = target.unwrap_or_else(|| root.join("target"));
         Self { fuzz: root.join("fuzz"), built: target.join("fuzz") }
@@ -136,7 +137,8 @@ impl Place {
             let line = line.map_err(|e| format!("{target}: {e}"))?;
             let line = String::from_utf8_lossy(&line).into_owned();
             if let Some(at) = line.find("cov: ").filter(|_| line.starts_with('#')) {
-                state = format!("{} inputs, {}", &line[1..at].trim_end(), &line[at..]);
+                let count = line[1..at].split_whitespace().next();
+                state = format!("{} inputs, {}", count.unwrap_or_default(), &line[at..]);
             }
             told.push(line);
         }
