@@ -23,7 +23,7 @@ struct Target {
 
 const TARGETS: [Target; 5] = [
     Target { name: "output", longest_bytes: 4096 },
-    Target { name: "profile", longest_bytes: 16_384 },
+    Target { name: "profile", longest_bytes: 32_768 },
     Target { name: "request", longest_bytes: 4096 },
     Target { name: "rules", longest_bytes: 1024 },
     Target { name: "seccomp", longest_bytes: 4096 },
