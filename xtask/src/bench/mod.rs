@@ -1,8 +1,8 @@
 //! `cargo xtask bench`: what a box costs.
 //!
-//! Every table is one run in which its rows take turns, and every figure a median of ratios to
-//! the row above all others in the same round: machines drift, ratios do less. Nothing here
-//! passes or fails.
+//! Every table is one run in which its rows take turns, in an order by chance, and every figure a
+//! median of ratios to the row above all others in the same round: machines drift, ratios do less.
+//! Nothing here passes or fails.
 
 mod in_process;
 mod program;
@@ -10,6 +10,7 @@ mod stream;
 mod warm;
 
 use std::fs;
+use std::hash::{BuildHasher as _, RandomState};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -116,12 +117,16 @@ fn tables(rounds: usize, shannot: &Path) -> Result<(), String> {
     table("1 GiB of output through a pipe", 7, stream::rows(shannot)?)
 }
 
-/// Times the rows in turns and prints medians.
+/// Times the rows in turns and prints medians. Each round has an order of its own, by chance: what one
+/// row leaves to the kernel to do would otherwise always be the same other one's cost.
 fn table(title: &str, rounds: usize, mut rows: Vec<Row>) -> Result<(), String> {
     const WARM_UP: usize = 2;
     let mut times: Vec<Vec<Duration>> = vec![Vec::with_capacity(rounds); rows.len()];
+    let chance = RandomState::new();
     for round in 0..rounds + WARM_UP {
-        for (row, times) in rows.iter_mut().zip(&mut times) {
+        let mut turns: Vec<_> = rows.iter_mut().zip(&mut times).enumerate().collect();
+        turns.sort_by_cached_key(|(row, _)| chance.hash_one((round, row)));
+        for (_, (row, times)) in turns {
             row.before.as_mut().map_or(Ok(()), |before| before())?;
             let begun = Instant::now();
             (row.timed)()?;
