@@ -112,7 +112,7 @@ fn tables(rounds: usize, shannot: &Path) -> Result<(), String> {
     table("warm, in process: /bin/true, from the call to its end", rounds, warm::rows()?)?;
     warm::beside_memory(rounds)?;
     warm::sustained()?;
-    table("256 MiB of output to the caller, in process", 7, warm::output_rows()?)?;
+    table("256 MiB of output to the caller, in process", 31, warm::output_rows()?)?;
     table("whole process: ls /etc/hostname", rounds, program::rows(shannot)?)?;
     table("1 GiB of output through a pipe", 7, stream::rows(shannot)?)
 }
