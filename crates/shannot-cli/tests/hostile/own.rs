@@ -69,6 +69,8 @@ fn no_privilege_is_left(column: Column) {
         }
         assert_eq!(ran.report.fact("NoNewPrivs"), "1");
         assert_eq!(ran.report.fact("Seccomp"), "2");
+        // Otherwise a signal to its process group, 0, goes to the caller's processes.
+        assert_eq!(ran.report.fact("session"), "1", "its session is of the box's own making");
         // RLIMIT_CORE: at 0 a piped handler is started all the same.
         assert_eq!(ran.report.fact("rlimit-4"), "1 1");
     }
@@ -148,6 +150,7 @@ fn no_terminal_is_reachable(column: Column) {
         let ran = Ran::read(&session.stdin(slave).output().expect("setsid starts"));
         assert_eq!(ran.json["exit_code"], 0, "{:#}", ran.json);
         ran.report.assert_blocked();
+        assert_eq!(ran.report.fact("controlling"), "0", "the session is the caller's");
         let waiting = rustix::io::ioctl_fionread(&master).expect("FIONREAD");
         assert_eq!(waiting, 0, "the terminal got bytes");
         reports.push(ran.report);
@@ -161,6 +164,7 @@ fn no_terminal_is_reachable(column: Column) {
     for call in ["isatty", "TIOCSETD", "/dev/tty", "open the terminal for writing"] {
         assert!(control.escaped.iter().any(|e| e == call), "outside, {call} works: {control:?}");
     }
+    assert_ne!(control.fact("controlling"), "0", "outside, there is a controlling terminal");
     let typing = std::fs::read_to_string("/proc/sys/dev/tty/legacy_tiocsti");
     if typing.is_ok_and(|setting| setting.trim() == "1") {
         for call in ["TIOCSTI on 0", "TIOCSTI with high bits", "TIOCSTI with other high bits"] {

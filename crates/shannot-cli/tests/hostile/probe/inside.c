@@ -50,8 +50,19 @@ static void status(int argc, char **argv) {
     fact("odd-signals", "%d", odd);
 }
 
+/* The controlling terminal, as a device number; 0 for none. */
+static int controlling_terminal(void) {
+    char text[1024];
+    int device = -1;
+    if (slurp("/proc/self/stat", text, sizeof text) < 0) return -1;
+    char *name = strrchr(text, ')');
+    if (!name || sscanf(name, ") %*c %*d %*d %*d %d", &device) != 1) return -1;
+    return device;
+}
+
 /* PTS: the path of a terminal of the caller's, and the caller's controlling one. */
 static void terminal(int argc, char **argv) {
+    fact("controlling", "%d", controlling_terminal());
     for (int fd = 0; fd < 3; fd++) {
         char what[32];
         snprintf(what, sizeof what, "TIOCSTI on %d", fd);
