@@ -160,7 +160,36 @@ fn two_runs_see_nothing_of_each_other(column: Column) {
     }
 }
 
+/// A link of `/proc` to the command's own process is followed before the program is executed, and must
+/// lead to no more than the box shows: not to the host's `/proc`, which the box covers, nor to a cgroup
+/// or to the caller's directory.
+fn links_to_the_own_process_lead_nowhere_else(column: Column) {
+    let fixture = Fixture::new(column, "links");
+    let link = fixture.path("link");
+    std::os::unix::fs::symlink("/proc/self/cwd", &link).expect("a link");
+    let mut links = vec!["/proc/self/cwd".to_owned(), "/proc/thread-self/cwd".to_owned()];
+    links.push(word(&link).to_owned());
+    links.extend((0..32).map(|fd| format!("/proc/self/fd/{fd}")));
+    let probe = probe();
+    for (profile, link) in both_views().iter().flat_map(|p| links.iter().map(move |l| (p, l))) {
+        let flags = ["--json", "--cwd", link];
+        let out = shannot(column, profile, &flags, &[word(&probe), "here"]).output();
+        let ran = Ran::read(&out.expect("shannot starts"));
+        if ran.json["exit_code"] == 125 {
+            // Tier L follows no such link at all.
+            let refused = link.contains("/fd/") || column.tier == Tier::L;
+            assert!(refused, "{link}: {:#}", ran.json);
+        } else {
+            assert_eq!(ran.report.fact("here"), "the root", "{link}");
+        }
+    }
+    // Outside, the first one is where the caller is.
+    let control = outside(column, &["here", word(fixture.path("").as_path())]);
+    assert_eq!(control.fact("here"), "elsewhere");
+}
+
 in_every_column! {
+    links_lead_nowhere => links_to_the_own_process_lead_nowhere_else;
     settings_are_not_written => kernel_settings_cannot_be_written;
     processes_keep_their_secrets => other_processes_cannot_be_looked_into;
     the_supervisor_keeps_its_secrets => supervisors_cannot_be_looked_into;

@@ -24,7 +24,8 @@ use super::cgroup::Join;
 use super::init;
 use super::lent::Slot;
 use super::spec::{
-    Ahead, Bounds, FilterSpec, HullShared, IdentitySpec, OpenFiles, PlaceSpec, RunSpec, StageSpec,
+    Ahead, Bounds, FilterSpec, HullShared, IdentitySpec, OpenFiles, PlaceSpec, Ruleset, RunSpec,
+    StageSpec,
 };
 use super::step::{Record, Step};
 use super::sys::{self, Errno, Fd, Inbox, Sys};
@@ -77,10 +78,11 @@ pub(super) extern "C" fn box_main(hull: &HullShared) -> ! {
         (Some(run), Some(_)) if run.is_taken() => run,
         // It has waited in vain.
         (_, Some(_)) => sys::exit(0),
-        (_, None) => take_run(hull),
+        (_, None) => take_run(hull, &report),
     };
-    // Until here the descriptors are the parent's own, so that what it opened meanwhile is here.
-    own_descriptors(&report);
+    if first.is_some() {
+        own_descriptors(&report);
+    }
     fit_out(hull, place, run, first, &report)
 }
 
@@ -198,8 +200,11 @@ fn await_told<'a, T>(hull: &'a HullShared, told: &'a OnceLock<T>) -> &'a T {
 }
 
 /// Waits for the run, and takes it. Ends this process if the parent has taken it back.
-fn take_run(hull: &HullShared) -> &RunSpec {
+fn take_run<'a>(hull: &'a HullShared, report: &Reporter) -> &'a RunSpec {
     let run = await_told(hull, &hull.run);
+    // Until here the descriptors are the parent's own, so that what it opened meanwhile is here. Before
+    // the run is taken: once the parent has taken it back, its numbers are used for others.
+    own_descriptors(report);
     if !run.take() {
         sys::exit(0);
     }
@@ -264,8 +269,7 @@ pub(super) extern "C" fn stage_main(call: &StageCall) -> ! {
                 report.need(Step::Seccomp, sys::seccomp(filter));
             }
             report.tell(Record::Ready);
-            let run = take_run(hull);
-            own_descriptors(&report);
+            let run = take_run(hull, &report);
             close_all_but(&run.keep, None);
             run
         }
@@ -282,6 +286,8 @@ fn confine(call: &StageCall, report: &Reporter) {
     if let (Some(sources), Some(proc)) = (&spec.mount_table, call.host_proc) {
         report.need(Step::HostMountTable, tree::host_table(sources, proc));
     }
+    // What the directory was until now is not the box's, and a link of /proc leads there.
+    report.need(Step::Cwd, sys::chdir(c"/"));
     if let Some(bounds) = call.bounds {
         default_signals();
         set_bounds(bounds, report);
@@ -313,6 +319,10 @@ fn execute(call: &StageCall, run: &RunSpec, report: &Reporter) -> ! {
             report.need(Step::Stdio, sys::dup3(fd, standard, 0));
         }
     }
+    // Before the caller's paths are walked, which may lead through links to descriptors of this process:
+    // by the host's /proc or a cgroup one would lead out of the box.
+    let ruleset = stage.exec_ruleset.as_ref().map(Ruleset::fd);
+    close_all_but(&[0, 1, 2, report.status], ruleset);
     open_program(stage, call.place.spec.open_files, report);
     let mut entered = sys::chdir(&commands.cwd);
     if entered.is_err() && commands.cwd_or_root {
@@ -320,8 +330,8 @@ fn execute(call: &StageCall, run: &RunSpec, report: &Reporter) -> ! {
         entered = sys::chdir(c"/");
     }
     report.need(Step::Cwd, entered);
-    if let Some(ruleset) = &stage.exec_ruleset {
-        report.need(Step::Landlock, sys::landlock_restrict_self(ruleset.fd()));
+    if let Some(ruleset) = ruleset {
+        report.need(Step::Landlock, sys::landlock_restrict_self(ruleset));
     }
     let cloexec = libc::CLOSE_RANGE_CLOEXEC;
     report.need(Step::Descriptors, sys::close_range(3, u32::MAX, cloexec));

@@ -136,6 +136,14 @@ impl Ends {
         })
     }
 
+    /// Leaves the process's ends open, for it may yet be started, and would take what has these numbers
+    /// by then for its own. It ends for want of the others.
+    fn abandon(self) {
+        let Self { control, control_read, status, status_write, own, host_mounts } = self;
+        drop((control, status));
+        std::mem::forget((control_read, status_write, own, host_mounts));
+    }
+
     fn hull(self, process: BoxProcess, shared: Arc<HullShared>) -> Result<Hull, HullError> {
         let Self { control, control_read, status, status_write, own, host_mounts } = self;
         let spec = Arc::clone(&shared.spec);
@@ -168,6 +176,15 @@ pub(super) enum SceneError {
     Step(Step, Errno),
     /// What it lent could not be opened, or it gave no answer.
     Host(io::Error),
+}
+
+impl From<HullError> for io::Error {
+    fn from(error: HullError) -> Self {
+        match error {
+            HullError::Host(_, source) | HullError::UserMap(source) => source,
+            HullError::Clone(errno) | HullError::Step(_, errno) => errno.into(),
+        }
+    }
 }
 
 /// Why there is no hull.
@@ -245,8 +262,9 @@ impl Hull {
                 }
             }
             Err(e) => {
-                // It may yet start one, which would take what has these numbers by then for its own.
-                std::mem::forget(ends);
+                // What it answers later would be taken for the answer to another question.
+                self.control = None;
+                ends.abandon();
                 return Err(no_answer(e));
             }
         };
@@ -330,7 +348,10 @@ impl Hull {
     /// Waits until every command is executed or a step has failed.
     pub(super) fn entered(&mut self) -> io::Result<Record> {
         let record = self.next_but_apart()?;
-        self.close_taken();
+        // After any other answer it may still have to make a table of its own.
+        if let Record::Started { .. } = record {
+            self.close_taken();
+        }
         Ok(record)
     }
 
@@ -372,6 +393,11 @@ impl Hull {
     /// Readable when the process has ended; `None` once [`Hull::try_wait`] was true.
     pub(super) fn wait_fd(&self) -> Option<BorrowedFd<'_>> {
         (!self.reaped).then(|| self.process.pidfd.as_fd())
+    }
+
+    /// Whether a zygote can be asked.
+    pub(super) fn answers(&mut self) -> bool {
+        self.control.is_some() && matches!(self.try_wait(), Ok(false))
     }
 
     /// Whether the process has ended, and with it the box.
@@ -421,9 +447,9 @@ impl Hull {
 /// # Errors
 /// As `pidfd_open(2)`: `EMFILE` at the limit of open files.
 pub(super) fn open_pidfd(pid: i32) -> Sys<OwnedFd> {
-    let opened = Pid::from_raw(pid).ok_or(rustix::io::Errno::SRCH);
-    let opened = opened.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()));
-    opened.map_err(|e| {
+    // To kill(2) zero is this process's own group.
+    let known = Pid::from_raw(pid).ok_or(Errno(libc::ESRCH))?;
+    pidfd_open(known, PidfdFlags::empty()).map_err(|e| {
         let _ = sys::kill(pid, libc::SIGKILL);
         while matches!(sys::reap(pid), Ok(None)) {
             std::thread::yield_now();

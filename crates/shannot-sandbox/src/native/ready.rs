@@ -44,15 +44,14 @@ impl Ready {
             hull.tell_place(&spec);
             hull.next_but_apart()
         });
-        match answer {
-            Ok(Record::Ready) => Ok(Self { hull, place, spec, filter }),
-            Ok(Record::Failed { step, errno, .. }) => {
-                Err(Error::step(tier, step, Errno(errno), "", ""))
-            }
-            Ok(_) => {
-                Err(Error::host("make a box ready", io::Error::other("it gave a wrong answer")))
-            }
-            Err(source) => Err(Error::host("make a box ready", source)),
-        }
+        let failed = match answer {
+            Ok(Record::Ready) => return Ok(Self { hull, place, spec, filter }),
+            Ok(Record::Failed { step, errno, .. }) => Error::step(tier, step, Errno(errno), "", ""),
+            Ok(_) => Error::host("make a box ready", io::Error::other("it gave a wrong answer")),
+            Err(source) => Error::host("make a box ready", source),
+        };
+        // Before the place, whose descriptors it may still use.
+        drop(hull);
+        Err(failed)
     }
 }

@@ -2,11 +2,11 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::{DumpableBehavior, Pid, PidfdFlags, pidfd_open};
 use shannot_policy::Plan;
 use shannot_policy::plan::Outline;
 use shannot_policy::profile::Tier;
@@ -178,7 +178,7 @@ impl Prepared {
     pub(super) fn start_expected(
         &self,
         expected: Expected,
-        born: impl FnOnce(Expected) -> Option<Result<Hull, HullError>>,
+        born: impl FnOnce(Expected) -> Result<Hull, HullError>,
         place: Place,
         pipes: &Pipes,
     ) -> Result<Child, EnterError> {
@@ -186,11 +186,11 @@ impl Prepared {
         let run = Arc::new(self.run(&spec, pipes, &expected.descriptors()));
         let (hull, answer) = keep_dumpable(&self.base.spec, || {
             expected.tell(&spec, &run);
-            let mut hull = born(expected)?.ok()?;
+            let unheard = |e| EnterError::without_answer(&run, e);
+            let mut hull = born(expected).map_err(|e| unheard(e.into()))?;
             let answer = hull.entered();
-            Some((hull, answer))
-        })
-        .ok_or_else(|| EnterError::without_answer(&run))?;
+            Ok::<_, EnterError>((hull, answer))
+        })?;
         let (kind, in_root) = self.started(hull, answer, &run)?;
         Ok(self.child(kind, in_root, place))
     }
@@ -261,10 +261,7 @@ impl Prepared {
                 let source = io::Error::other("its first process gave a wrong answer");
                 Error::host("start the box", source)
             }
-            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
-                return Err(EnterError::without_answer(run));
-            }
-            Err(source) => Error::host("get an answer of the box's first process", source),
+            Err(source) => return Err(EnterError::without_answer(run, source)),
         }))
     }
 
@@ -343,11 +340,10 @@ pub(super) enum EnterError {
 
 impl EnterError {
     /// Takes the run back, so that no process of the box does anything for it any more.
-    fn without_answer(run: &RunSpec) -> Self {
-        if run.take() {
+    fn without_answer(run: &RunSpec, source: io::Error) -> Self {
+        if run.take_back() {
             return Self::NotTaken;
         }
-        let source = io::Error::other("it has ended");
         Self::Failed(Error::host("get an answer of the box's first process", source))
     }
 }
@@ -362,12 +358,26 @@ impl From<EnterError> for Error {
 }
 
 /// Does `f`, in which a process of a box may take another uid. That marks the memory as not dumpable,
-/// and this process shares it.
+/// and this process shares it. Threads do this at once: the first sees how it was, the last restores it.
+/// What holds a command off the memory meanwhile is Landlock, which lets no domain trace one outside.
 pub(super) fn keep_dumpable<T>(spec: &BoxSpec, f: impl FnOnce() -> T) -> T {
-    let dumpable = rustix::process::dumpable_behavior();
+    static KEPT: Mutex<(usize, Option<DumpableBehavior>)> = Mutex::new((0, None));
+    if spec.identity.unused.is_none() {
+        return f();
+    }
+    let kept = || KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    {
+        let (inside, before) = &mut *kept();
+        if *inside == 0 {
+            *before = rustix::process::dumpable_behavior().ok();
+        }
+        *inside += 1;
+    }
     let value = f();
-    if let (Some(_), Ok(before)) = (&spec.identity.unused, dumpable) {
-        // Refused only for an unknown value, and this one came from the kernel.
+    let (inside, before) = &mut *kept();
+    *inside -= 1;
+    if let (0, Some(before)) = (*inside, *before) {
+        // Refused where it was readable by root alone, which no program can ask for.
         let _ = rustix::process::set_dumpable_behavior(before);
     }
     value

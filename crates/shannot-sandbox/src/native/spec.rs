@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsRawFd as _, OwnedFd};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::cgroup::Join;
@@ -263,26 +263,41 @@ pub(crate) struct RunSpec {
     pub(crate) stage_io: Vec<StageIo>,
     /// Set by a command that starts at `/` because it cannot enter the directory asked for.
     pub(crate) in_root: AtomicBool,
-    /// Set by whoever goes on with the run: a process of the box, or its supervisor, which then starts
-    /// it otherwise.
-    taken: AtomicBool,
+    /// Who goes on with the run: one of the numbers below.
+    taker: AtomicU8,
     /// Every descriptor that the box needs, in ascending order: all others are closed in it.
     pub(crate) keep: Vec<Fd>,
 }
 
 impl RunSpec {
+    const NOBODY: u8 = 0;
+    const BOX: u8 = 1;
+    const SUPERVISOR: u8 = 2;
+
     pub(crate) fn new(commands: Arc<CommandSpec>, stage_io: Vec<StageIo>, keep: Vec<Fd>) -> Self {
-        let [in_root, taken] = [AtomicBool::new(false), AtomicBool::new(false)];
-        Self { commands, stage_io, in_root, taken, keep }
+        let (in_root, taker) = (AtomicBool::new(false), AtomicU8::new(Self::NOBODY));
+        Self { commands, stage_io, in_root, taker, keep }
     }
 
-    /// Takes the run. True for one caller alone: nothing is executed twice.
+    /// Takes the run for a process of the box; false if the supervisor has taken it back.
     pub(crate) fn take(&self) -> bool {
-        !self.taken.swap(true, Ordering::AcqRel)
+        self.take_for(Self::BOX)
     }
 
+    /// Takes the run back, to start it otherwise; false if a process of the box has it.
+    pub(crate) fn take_back(&self) -> bool {
+        self.take_for(Self::SUPERVISOR)
+    }
+
+    /// True for one caller alone: nothing is executed twice.
+    fn take_for(&self, taker: u8) -> bool {
+        let order = (Ordering::AcqRel, Ordering::Acquire);
+        self.taker.compare_exchange(Self::NOBODY, taker, order.0, order.1).is_ok()
+    }
+
+    /// Whether a process of the box has taken it.
     pub(crate) fn is_taken(&self) -> bool {
-        self.taken.load(Ordering::Acquire)
+        self.taker.load(Ordering::Acquire) == Self::BOX
     }
 }
 

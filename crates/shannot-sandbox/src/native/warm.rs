@@ -23,12 +23,13 @@ use super::changes::{Change, Changes};
 use super::child::Child;
 use super::error::Error;
 use super::hides;
-use super::hull::{Hull, Wait};
+use super::hull::{Expected, Hull, HullError, Wait};
 use super::place::Place;
 use super::prepare::{self, Prepared};
 use super::ready::Ready;
 use super::run::{EnterError, Pipes, Stdio, hull_failed, scene_failed};
 use super::spec::MountStep;
+use super::sys::Errno;
 use crate::enforcement::Enforcement;
 use crate::host::{self, Host};
 
@@ -63,6 +64,17 @@ pub struct Warm {
     /// Set for good when something was seen to have changed: an event is read once.
     stale: AtomicBool,
     stock: Mutex<Stock>,
+}
+
+impl Stock {
+    /// Takes the zygote's answer.
+    fn bear(&mut self, expected: Expected) -> Result<Hull, HullError> {
+        match &mut self.zygote {
+            Some(zygote) => zygote.bear(expected),
+            // Nothing takes it away while it is asked.
+            None => Err(HullError::Clone(Errno(libc::ESRCH))),
+        }
+    }
 }
 
 /// What runs are started from.
@@ -120,7 +132,6 @@ impl Warm {
     pub fn is_fresh(&self) -> bool {
         // Held until the answer is known, for another thread would not see the event that is read.
         let mut stock = self.stock();
-        let is_alive = |zygote: &mut Hull| matches!(zygote.try_wait(), Ok(false));
         let fresh = !self.stale.load(Ordering::Acquire)
             && self.since.elapsed() < LONGEST_USE
             && match self.changes.take() {
@@ -128,7 +139,7 @@ impl Warm {
                 Change::Mounts => false,
                 Change::Entries => self.hides_the_same(),
             }
-            && stock.zygote.as_mut().is_none_or(is_alive);
+            && stock.zygote.as_mut().is_none_or(Hull::answers);
         self.stale.fetch_or(!fresh, Ordering::AcqRel);
         fresh
     }
@@ -169,8 +180,11 @@ impl Warm {
         let Ok(expected) = zygote.ask(&self.base.spec.hull, Wait::Short) else {
             return Err(WarmError::Gone(pipes.into_stdio()));
         };
-        // Held until the answer is there.
-        let mut born = move |expected| stock.zygote.as_mut().map(|zygote| zygote.bear(expected));
+        // Held until the answer is there, and no longer.
+        let born = move |expected| {
+            let mut stock = stock;
+            stock.bear(expected)
+        };
         // Meanwhile.
         let made = prepared(None).and_then(|prepared| Ok((prepared, Place::new(&self.base)?)));
         let started = match made {

@@ -101,7 +101,17 @@ static void own_pipes(int argc, char **argv) {
     attempt("chmod", chmod("/proc/self/fd/1", 0777));
 }
 
+/* DIR: where to go before, outside. Whether this directory is the root. */
+static void here(int argc, char **argv) {
+    struct stat dot, root;
+    if (argc > 0 && chdir(argv[0])) return error("chdir");
+    if (stat(".", &dot) || stat("/", &root)) return error("stat");
+    int same = dot.st_dev == root.st_dev && dot.st_ino == root.st_ino;
+    fact("here", "%s", same ? "the root" : "elsewhere");
+}
+
 const struct probe_case inside_cases[] = {
+    {"here", here},
     {"descriptors", descriptors}, {"status", status}, {"terminal", terminal},
     {"own-pipes", own_pipes},     {0},
 };
