@@ -232,7 +232,8 @@ fn is_plain(name: &str, value: &str) -> bool {
             && value.bytes().all(|b| b.is_ascii_alphanumeric() || extra.contains(&b))
     };
     match name {
-        "COLUMNS" | "LINES" => value.parse::<u16>().is_ok_and(|n| n > 0),
+        // As it would be printed: without a sign, or any number of zeros, before it.
+        "COLUMNS" | "LINES" => value.parse::<u16>().is_ok_and(|n| n > 0 && n.to_string() == value),
         "LANG" | "LANGUAGE" => all(b"_.@-:"),
         // "Europe/Berlin", "CET-1CEST,M3.5.0,M10.5.0/3": no leading slash or colon, no dot-dot.
         "TZ" => all(b"_+-/,.") && !value.starts_with('/') && !value.contains(".."),
@@ -265,4 +266,20 @@ pub enum RequestError {
     /// A word that cannot be passed on.
     #[error(transparent)]
     Word(#[from] TypeError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_of_the_window_are_plain_numbers() {
+        let zeros = format!("{}80", "0".repeat(70));
+        for (value, kept) in
+            [("80", 1), ("65535", 1), ("0", 0), ("+80", 0), ("080", 0), (&zeros, 0)]
+        {
+            let locale = Locale::from_env([("COLUMNS", value), ("LINES", "x")]);
+            assert_eq!(locale.iter().count(), kept, "{value}");
+        }
+    }
 }
