@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
-use shannot_fuzz::bare_profile;
+use shannot_fuzz::{bare_command, bare_profile};
 use shannot_policy::profile::{Command, CommandPattern, Syntax};
 use shannot_policy::types::{AbsPath, ByteSize, EnvName, LONGEST_ARG, ProfileName, Timeout};
 use shannot_policy::{
@@ -167,16 +167,5 @@ fn granted(request: Request) {
 }
 
 fn everything() -> Command {
-    Command {
-        pattern: "*".parse::<CommandPattern>().expect("it is a glob"),
-        about: "Anything.".to_owned(),
-        program: None,
-        syntax: Syntax::Plain,
-        valued: Vec::new(),
-        flags: Vec::new(),
-        spawns: Vec::new(),
-        forks: false,
-        kernel_log: false,
-        rules: Vec::new(),
-    }
+    bare_command("*".parse::<CommandPattern>().expect("it is a glob"), Syntax::Plain)
 }

@@ -17,7 +17,7 @@
 //! > -k 2 file         the words of the command line
 //! ```
 
-use shannot_policy::profile::{Command, Matcher, OptionName, Rule, Syntax};
+use shannot_policy::profile::{Command, CommandPattern, Matcher, OptionName, Rule, Syntax};
 
 use crate::getopt::{Program, Takes, Way};
 
@@ -44,7 +44,7 @@ impl Case {
             return None;
         }
         let mut case = Self {
-            command: command(),
+            command: crate::bare_command(CommandPattern::Bare("x".to_owned()), Syntax::Getopt),
             added: Vec::new(),
             program: Program { way: Way::Permute, options: Vec::new() },
             words: Vec::new(),
@@ -137,20 +137,5 @@ impl Case {
         own.for_each(|name| add(name.as_str(), Takes::Nothing));
         self.program.options.iter().for_each(|(name, takes)| add(name, *takes));
         self.program.options = options;
-    }
-}
-
-fn command() -> Command {
-    Command {
-        pattern: shannot_policy::profile::CommandPattern::Bare("x".to_owned()),
-        about: "x".to_owned(),
-        program: None,
-        syntax: Syntax::Getopt,
-        valued: Vec::new(),
-        flags: Vec::new(),
-        spawns: Vec::new(),
-        forks: false,
-        kernel_log: false,
-        rules: Vec::new(),
     }
 }

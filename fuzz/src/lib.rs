@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use shannot_policy::profile::{Command, CommandPattern, Syntax};
 use shannot_policy::types::ProfileName;
 use shannot_policy::{Argv, Cwd, Denial, Grant, Locale, Profile, Request, Stages, authorize};
 
@@ -34,6 +35,22 @@ pub fn bare_profile() -> Profile {
     let text = "version = 1\nname = \"t\"";
     Profile::parse(text, "t.toml", shannot_policy::profile::Examples::Check, &none)
         .expect("a profile may say no more")
+}
+
+/// A command without rules.
+pub fn bare_command(pattern: CommandPattern, syntax: Syntax) -> Command {
+    Command {
+        pattern,
+        about: "Anything.".to_owned(),
+        program: None,
+        syntax,
+        valued: Vec::new(),
+        flags: Vec::new(),
+        spawns: Vec::new(),
+        forks: false,
+        kernel_log: false,
+        rules: Vec::new(),
+    }
 }
 
 /// Whether a character in a message would be obeyed by a terminal, or changes the order or place of
