@@ -6,12 +6,12 @@
 //! write a [`Record`] and end. Nothing is retried and nothing is left out: a box that starts is
 //! the whole box.
 //!
-//! Order, for the box: session, the read-only tree, bounds, namespaces; then what the host was
+//! Order, for the box: session, signals, the read-only tree, bounds, namespaces; then what the host was
 //! looked at for: hidden paths and scratch, descriptors. For each stage, what no command changes:
 //! cgroup, the host's mount table, identity and capabilities, `no_new_privs`, Landlock, limits; then
-//! what the command says: standard streams, the program, working directory, the programs it may
-//! start, descriptors, signals, seccomp, `execveat`. Each step needs something that a later one
-//! takes away.
+//! what the command says: standard streams, all other descriptors closed, the program, working
+//! directory, the programs it may start, signal mask, seccomp, `execveat`. Each step needs something that
+//! a later one takes away.
 //!
 //! A box that is made ahead of its run waits between these two, in the first command's own process.
 
@@ -75,14 +75,14 @@ pub(super) extern "C" fn box_main(hull: &HullShared) -> ! {
     let first = place.ahead.as_ref().map(|_| init::start_ahead(hull, place, &report));
     let run = match (hull.run.get(), first) {
         // The process of the first command has taken it.
-        (Some(run), Some(_)) if run.is_taken() => run,
+        (Some(run), Some(_)) if run.is_taken() => {
+            own_descriptors(&report);
+            run
+        }
         // It has waited in vain.
         (_, Some(_)) => sys::exit(0),
         (_, None) => take_run(hull, &report),
     };
-    if first.is_some() {
-        own_descriptors(&report);
-    }
     fit_out(hull, place, run, first, &report)
 }
 
@@ -269,9 +269,7 @@ pub(super) extern "C" fn stage_main(call: &StageCall) -> ! {
                 report.need(Step::Seccomp, sys::seccomp(filter));
             }
             report.tell(Record::Ready);
-            let run = take_run(hull, &report);
-            close_all_but(&run.keep, None);
-            run
+            take_run(hull, &report)
         }
     };
     execute(call, run, &report)
@@ -323,6 +321,9 @@ fn execute(call: &StageCall, run: &RunSpec, report: &Reporter) -> ! {
     // by the host's /proc or a cgroup one would lead out of the box.
     let ruleset = stage.exec_ruleset.as_ref().map(Ruleset::fd);
     close_all_but(&[0, 1, 2, report.status], ruleset);
+    let ruleset = ruleset.map(|fd| out_of_the_way(fd, report.status, report));
+    let status = out_of_the_way(report.status, ruleset.unwrap_or(-1), report);
+    let report = &Reporter::new(status, call.index);
     open_program(stage, call.place.spec.open_files, report);
     let mut entered = sys::chdir(&commands.cwd);
     if entered.is_err() && commands.cwd_or_root {
@@ -347,6 +348,17 @@ fn execute(call: &StageCall, run: &RunSpec, report: &Reporter) -> ! {
     };
     let errno = sys::exec(super::PROGRAM_FD, &program.argv, &commands.env, stage.ticket);
     report.fail(Step::Exec, errno)
+}
+
+/// A descriptor below that of the program, which in a process with many open may have the same number.
+/// From 3 on only `other` is open.
+fn out_of_the_way(fd: Fd, other: Fd, report: &Reporter) -> Fd {
+    if fd < super::PROGRAM_FD {
+        return fd;
+    }
+    let low = if other == 3 { 4 } else { 3 };
+    report.need(Step::Descriptors, sys::dup3(fd, low, libc::O_CLOEXEC));
+    low
 }
 
 /// What [`stage_main`] is given.

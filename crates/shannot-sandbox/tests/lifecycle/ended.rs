@@ -1,8 +1,11 @@
 //! A box that fails, or is killed, or whose first process is held up.
 
 use std::fs::File;
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use shannot_policy::profile::{Processes, Tier};
 
 use crate::harness::*;
@@ -30,6 +33,29 @@ fn a_box_without_its_program_leaves_nothing() {
         run(&plan(tier, "", &["nosuchprogram"]), None).err().unwrap();
         assert_eq!((children(), descriptors()), (Vec::new(), before));
     }
+}
+
+/// The program's descriptor has a number that the pipe by which a failure is told may have, too.
+#[test]
+fn a_failure_is_told_whatever_numbers_descriptors_have() {
+    let _alone = alone();
+    let limit = Rlimit { current: Some(4096), ..getrlimit(Resource::Nofile) };
+    setrlimit(Resource::Nofile, limit).unwrap();
+    let file = std::env::temp_dir().join(format!("shannot-no-program-{}", std::process::id()));
+    std::fs::write(&file, "no program\n").unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let open = || File::open("/dev/null").unwrap();
+    let mut held = vec![open()];
+    while held.iter().all(|file| file.as_raw_fd() < 980) {
+        held.push(open());
+    }
+    for _ in 0..30 {
+        let told = run(&plan(tier(), "", &[file.to_str().unwrap()]), None).err();
+        let told = told.unwrap_or_else(|| panic!("with {} open, it has run", held.len()));
+        assert!(told.to_string().contains("execute"), "{told}");
+        held.push(open());
+    }
+    std::fs::remove_file(file).unwrap();
 }
 
 /// As a process does that was forked from this one and has not executed anything yet.
