@@ -203,7 +203,7 @@ impl Prepared {
         }
         match self.enter(hull, &spec, pipes) {
             Ok((kind, in_root)) => Ok(Some(self.child(kind, in_root, place))),
-            Err(EnterError::NotTaken) => Ok(None),
+            Err(EnterError::NotTaken(_)) => Ok(None),
             Err(EnterError::Failed(error)) => Err(error),
         }
     }
@@ -334,7 +334,7 @@ impl Prepared {
 /// Why a box did not start the commands.
 pub(super) enum EnterError {
     /// It has ended or gives no answer, and none of its processes does anything for the run.
-    NotTaken,
+    NotTaken(io::Error),
     Failed(Error),
 }
 
@@ -342,16 +342,20 @@ impl EnterError {
     /// Takes the run back, so that no process of the box does anything for it any more.
     fn without_answer(run: &RunSpec, source: io::Error) -> Self {
         if run.take_back() {
-            return Self::NotTaken;
+            return Self::NotTaken(source);
         }
-        Self::Failed(Error::host("get an answer of the box's first process", source))
+        Self::Failed(no_answer(source))
     }
+}
+
+fn no_answer(source: io::Error) -> Error {
+    Error::host("get an answer of the box's first process", source)
 }
 
 impl From<EnterError> for Error {
     fn from(error: EnterError) -> Self {
         match error {
-            EnterError::NotTaken => Self::host("start the box", io::Error::other("it has ended")),
+            EnterError::NotTaken(source) => no_answer(source),
             EnterError::Failed(error) => error,
         }
     }

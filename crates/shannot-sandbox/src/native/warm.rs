@@ -66,17 +66,6 @@ pub struct Warm {
     stock: Mutex<Stock>,
 }
 
-impl Stock {
-    /// Takes the zygote's answer.
-    fn bear(&mut self, expected: Expected) -> Result<Hull, HullError> {
-        match &mut self.zygote {
-            Some(zygote) => zygote.bear(expected),
-            // Nothing takes it away while it is asked.
-            None => Err(HullError::Clone(Errno(libc::ESRCH))),
-        }
-    }
-}
-
 /// What runs are started from.
 #[derive(Debug)]
 struct Stock {
@@ -86,6 +75,17 @@ struct Stock {
     /// The filter, without its ticket, of the last command that could have been in a box that was
     /// ready: the next one is likely to have the same.
     wanted: Option<Filter>,
+}
+
+impl Stock {
+    /// Takes the zygote's answer.
+    fn bear(&mut self, expected: Expected) -> Result<Hull, HullError> {
+        match &mut self.zygote {
+            Some(zygote) => zygote.bear(expected),
+            // Nothing takes it away while it is asked.
+            None => Err(HullError::Clone(Errno(libc::ESRCH))),
+        }
+    }
 }
 
 impl Warm {
@@ -198,7 +198,7 @@ impl Warm {
             }
         };
         started.map_err(|e| match e {
-            EnterError::NotTaken => WarmError::Gone(pipes.into_stdio()),
+            EnterError::NotTaken(_) => WarmError::Gone(pipes.into_stdio()),
             EnterError::Failed(error) => error.into(),
         })
     }

@@ -246,6 +246,27 @@ fn a_command_whose_process_died_waiting_has_not_run() {
     going_on.join().unwrap();
 }
 
+/// A zygote that is held up for longer than anybody waits for an answer: what it then starts is nobody's
+/// and does nothing, and its late answer is not taken for one to another question.
+#[test]
+fn a_late_answer_is_nobodys() {
+    let _alone = alone();
+    let plan = echo("");
+    let warm = warm(&plan);
+    let zygote = children().concat();
+    let before = descriptors();
+    send("-STOP", &zygote);
+    assert!(is_gone(&warm, &plan), "to be started otherwise");
+    send("-CONT", &zygote);
+    assert!(eventually(|| !lives(&zygote)), "nobody asks it any more");
+    assert!(warm.refill(1).is_err(), "there is nobody to ask");
+    assert!(!warm.serves(&plan), "it is to be made anew");
+    drop(warm);
+    assert!(eventually(|| children().iter().all(|pid| !lives(pid))), "{:?}", children());
+    // Left open for the process that might yet have come, once.
+    assert!(descriptors() <= before + 4, "{} and {before}", descriptors());
+}
+
 /// Two runs of one box at once: neither sees the other's files and processes, nor is it held to a
 /// limit by what the other does.
 #[test]
