@@ -131,6 +131,22 @@ fn without_mount_setattr_bwrap_makes_the_box() {
     }
 }
 
+/// What bwrap says it has made is looked at: a box with a mount left writable runs nothing.
+#[test]
+fn a_mount_that_bwrap_left_writable_is_noticed() {
+    let columns = [(true, Column::ROOT_T3), (false, Column::USER_T3)];
+    for (by_root, _) in columns.into_iter().filter(|(_, column)| bwrap_works(*column)) {
+        let profile = ANY.replace("[view]", "tiers = [\"T3\"]\n[view]");
+        let ran = Ran::read(&run_on("mount_setattr", by_root, &profile, &["status"]));
+        assert_eq!(ran.json["enforcement"]["tier"], "T3", "{:#}", ran.json);
+        let out = run_on("mount_setattr,remount", by_root, &profile, &["status"]);
+        let text = String::from_utf8_lossy(&out.stdout).into_owned();
+        assert_eq!(out.status.code(), Some(125), "{text}");
+        assert!(!text.contains("fact:"), "the probe ran: {text}");
+        assert!(text.contains("failed to find every mount read-only"), "{text}");
+    }
+}
+
 /// Docker's default profile refuses clone3, because it cannot see its flags, and every unshare.
 #[test]
 fn in_a_container_there_is_tier_l() {

@@ -5,13 +5,14 @@
  *
  *   landlock=N   Landlock answers as ABI N does, 0 for none
  *   mount_setattr the call is missing, as before Linux 5.12
+ *   remount      a mount that is to be changed is said to be, and stays as it was
  *   container    calls that Docker's default profile refuses without CAP_SYS_ADMIN are refused so
  *   cgroup       the cgroup file systems are read-only
  *   bwrap        /usr/bin/bwrap is no program
  *   userns       no user namespace can be made
  *   hidepid      /proc shows a user's own processes only (hidepid=2)
  *
- * All but the first three need root. */
+ * All but the first four need root. */
 #include "probe.h"
 #include <linux/audit.h>
 #include <linux/filter.h>
@@ -27,7 +28,7 @@
 #define SYS_mount_setattr 442
 #endif
 
-static int abi = -1, no_mount_setattr, in_container;
+static int abi = -1, no_mount_setattr, no_remount, in_container;
 /* The number of the listener in the table that both processes share. */
 static volatile int *listener;
 
@@ -88,6 +89,7 @@ static void take_away(char *layers) {
     for (char *layer = strtok(layers, ","); layer; layer = strtok(NULL, ",")) {
         if (!strncmp(layer, "landlock=", 9)) abi = atoi(layer + 9);
         else if (!strcmp(layer, "mount_setattr")) no_mount_setattr = 1;
+        else if (!strcmp(layer, "remount")) no_remount = 1;
         else if (!strcmp(layer, "container")) in_container = 1;
         else if (!strcmp(layer, "userns")) take_away_user_namespaces();
         else take_away_mounts(layer);
@@ -131,12 +133,19 @@ static void serve(int fd) {
 static int filter(void) {
     uint32_t landlock = abi < 0 ? SECCOMP_RET_ALLOW : SECCOMP_RET_USER_NOTIF;
     uint32_t mounts = no_mount_setattr ? SECCOMP_RET_ERRNO | ENOSYS : SECCOMP_RET_ALLOW;
+    /* Error 0: done, says the kernel. */
+    uint32_t remounts = no_remount ? SECCOMP_RET_ERRNO : SECCOMP_RET_ALLOW;
     struct sock_filter program[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_landlock_create_ruleset, 0, 1),
         BPF_STMT(BPF_RET | BPF_K, landlock),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mount_setattr, 0, 1),
         BPF_STMT(BPF_RET | BPF_K, mounts),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mount, 0, 4),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[3])),
+        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, MS_REMOUNT, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, remounts),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
         /* What follows is for containers: else to the last. */
         BPF_STMT(BPF_JMP | BPF_JA, in_container ? 0 : 10),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 0, 1),
@@ -153,7 +162,7 @@ static int filter(void) {
     };
     struct sock_fprog all = {sizeof program / sizeof *program, program};
     long flags = abi < 0 ? 0 : SECCOMP_FILTER_FLAG_NEW_LISTENER;
-    if (abi < 0 && !no_mount_setattr && !in_container) return 0;
+    if (abi < 0 && !no_mount_setattr && !no_remount && !in_container) return 0;
     need("no_new_privs", prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
     long fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &all);
     need("seccomp", fd);
