@@ -40,6 +40,8 @@ pub use shannot_policy as policy;
 /// Engines and what they enforce.
 pub use shannot_sandbox as sandbox;
 
+pub mod destination;
+
 mod event;
 mod executor;
 mod gate;
