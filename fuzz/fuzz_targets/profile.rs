@@ -17,8 +17,9 @@ use shannot_fuzz::{ask, is_obeyed};
 use shannot_policy as policy;
 use shannot_policy::profile::{
     CommandPattern, Examples, HIDDEN_BY_DEFAULT, LANDLOCK_ABI, LARGEST_PROFILE, MOST_COMMANDS,
-    MOST_OPEN_FILES, PathPattern, Prefer, ProfileError, Stated, tighten,
+    MOST_OPEN_FILES, PathPattern, Prefer, Stated, tighten,
 };
+use shannot_policy::text::TextError;
 use shannot_policy::types::ProfileName;
 use shannot_policy::{Argv, Profile};
 use table::Table;
@@ -85,7 +86,7 @@ fn today(text: &str) -> Option<Profile> {
 }
 
 /// An error has a place inside the text and a reason.
-fn check_error(error: &ProfileError, text: &str) {
+fn check_error(error: &TextError, text: &str) {
     assert_eq!(error.origin(), "t.toml");
     assert!(!error.message().trim().is_empty(), "{error}");
     assert!(error.key().is_none_or(|key| !key.is_empty()), "{error}");

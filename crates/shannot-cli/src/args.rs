@@ -4,7 +4,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser};
+use shannot::destination::{Destination, Port, UserName};
 use shannot::policy::types::Timeout;
+
+use crate::targets::{AgentUrl, TargetName};
 
 /// Runs diagnostic commands in a read-only box that the kernel enforces.
 #[derive(Debug, Parser)]
@@ -49,6 +52,10 @@ pub(crate) struct Global {
     /// The profile: a name, or a path to a file [default: $SHANNOT_PROFILE, or `minimal`]
     #[arg(long, global = true, value_name = "PROFILE")]
     pub(crate) profile: Option<OsString>,
+    /// The configuration, instead of /etc/shannot/config.toml and the user's file
+    /// [default: $SHANNOT_CONFIG]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
     /// Print JSON
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -76,8 +83,97 @@ Exit codes:
   0 the profile can run here, or no attack escaped; 1 it cannot, or one did;
   2 the command line or the profile is wrong, or nothing could be attacked")]
     Doctor(Doctor),
+    #[command(subcommand)]
+    Remote(Remote),
+    #[command(subcommand)]
+    Config(Config),
     Completions(Completions),
     Man(Man),
+}
+
+/// Name the hosts that commands can run on
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Remote {
+    Add(RemoteAdd),
+    /// List the targets
+    #[command(after_long_help = "Example:\n  shannot remote list --json")]
+    List,
+    Remove(RemoteRemove),
+}
+
+/// Add a host to the configuration
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  shannot remote add prod --host prod.example.com --user admin --key ~/.ssh/id_ed25519
+  shannot remote add prod admin@prod.example.com:2222 --profile diagnostics
+  shannot remote add admin@prod
+  shannot remote add edge --url https://edge.example.com:7443
+
+A host can be an alias of ssh_config. What is not given is left to ssh_config.
+
+Exit codes:
+  0 added; 125 not added, and the configuration is as it was")]
+pub(crate) struct RemoteAdd {
+    /// The target's name; alone it is `[user@]host[:port]`, and the host is the name
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// `[user@]host[:port]`
+    #[arg(value_name = "HOST", conflicts_with_all = ["host", "url"])]
+    pub(crate) destination: Option<Destination>,
+    /// `[user@]host[:port]`
+    #[arg(long, value_name = "HOST", allow_hyphen_values = true, conflicts_with = "url")]
+    pub(crate) host: Option<Destination>,
+    /// Who to be there
+    #[arg(long, value_name = "USER", allow_hyphen_values = true, conflicts_with = "url")]
+    pub(crate) user: Option<UserName>,
+    /// Where its sshd listens
+    #[arg(long, value_name = "PORT", allow_hyphen_values = true, conflicts_with = "url")]
+    pub(crate) port: Option<Port>,
+    /// The private key
+    #[arg(long, value_name = "FILE", conflicts_with = "url")]
+    pub(crate) key: Option<PathBuf>,
+    /// The address of an agent, for a host that is not behind SSH
+    #[arg(long, value_name = "URL")]
+    pub(crate) url: Option<AgentUrl>,
+    /// Replace a target that is there
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+/// Remove a host from the configuration
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Example:
+  shannot remote remove prod
+
+Exit codes:
+  0 removed; 125 not removed, and the configuration is as it was")]
+pub(crate) struct RemoteRemove {
+    #[arg(value_name = "NAME")]
+    pub(crate) name: TargetName,
+}
+
+/// Look at the configuration
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Config {
+    /// Print every value, and where it is from
+    #[command(after_long_help = "Example:\n  shannot config show --json")]
+    Show,
+    /// Print the file that `remote add` changes; with --json all that are read
+    #[command(after_long_help = "Example:\n  $EDITOR \"$(shannot config path)\"")]
+    Path,
+    /// Read the configuration, and look for the files and profiles that it names
+    #[command(after_long_help = "\
+Example:
+  shannot config check
+
+Exit codes:
+  0 all is well; 1 something is wrong; 2 the command line is wrong")]
+    Check,
+    /// Print the JSON Schema of a configuration file, for editors
+    #[command(after_long_help = "Example:\n  shannot config schema > config.schema.json")]
+    Schema,
 }
 
 #[derive(Debug, Args)]
@@ -121,6 +217,9 @@ Exit codes:
   reached; 126 denied by the profile, or not executable; 127 not found in the box;
   128+n killed by signal n")]
 pub(crate) struct Run {
+    /// Where to run it, by its name in the configuration [default: `default_executor`]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) target: Option<TargetName>,
     /// End the command after this time, if the profile does not end it sooner
     #[arg(long, value_name = "TIME", allow_negative_numbers = true)]
     pub(crate) timeout: Option<Timeout>,

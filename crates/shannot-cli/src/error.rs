@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use shannot::policy::profile::ProfileError;
+use shannot::policy::text::TextError;
 use shannot::policy::types::TypeError;
 use shannot::policy::{Denial, RequestError};
 use shannot::{Failure, Refusal};
@@ -29,9 +29,9 @@ pub(crate) enum Error {
     /// No profile of that name.
     #[error("there is no profile `{name}`")]
     NoProfile { name: String, hint: String },
-    /// A file that may not be a profile.
-    #[error("cannot take `{path}` as a profile: {why}")]
-    Untrusted { path: PathBuf, why: String, hint: String },
+    /// A file that may not be a profile, or configuration.
+    #[error("cannot take `{path}` as {role}: {why}")]
+    Untrusted { path: PathBuf, role: &'static str, why: String, hint: String },
     /// A file that cannot be read.
     #[error("cannot read `{path}`")]
     Read { path: PathBuf, source: std::io::Error },
@@ -41,12 +41,27 @@ pub(crate) enum Error {
     /// A file that would be overwritten.
     #[error("`{path}` is there already")]
     Exists { path: PathBuf },
-    /// A profile whose text is wrong.
+    /// A text that is wrong.
     #[error(transparent)]
-    Profile(Box<ProfileError>),
+    Text(Box<TextError>),
     /// A profile whose file has the name of another.
     #[error("`{path}` holds the profile `{holds}`, not `{wanted}`")]
     Misnamed { path: PathBuf, holds: String, wanted: String },
+    /// No target of that name.
+    #[error("there is no target `{name}`")]
+    NoTarget { name: String, hint: String },
+    /// A target of that name that shall be kept.
+    #[error("there is a target `{name}` already, at {place}")]
+    TargetExists { name: String, place: String },
+    /// A target in another file than the one that is edited.
+    #[error("`{name}` stands in `{path}`, not in `{edited}`")]
+    ElsewhereStated { name: String, path: PathBuf, edited: PathBuf },
+    /// There is no place for the user's configuration.
+    #[error("there is no place for your configuration: neither $XDG_CONFIG_HOME nor $HOME is set")]
+    NoHome,
+    /// What was asked for on the command line does not go together.
+    #[error("{what}")]
+    Asked { what: String, hint: String },
     /// The box could not be had.
     #[error(transparent)]
     Failure(#[from] Failure),
@@ -64,12 +79,21 @@ impl Error {
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Denied(denial) => denial.hint.as_deref().map(str::to_owned),
-            Self::Profile(error) => error.hint().map(str::to_owned),
-            Self::NoProfile { hint, .. } | Self::Untrusted { hint, .. } => Some(hint.clone()),
+            Self::Text(error) => error.hint().map(str::to_owned),
+            Self::NoProfile { hint, .. }
+            | Self::Untrusted { hint, .. }
+            | Self::NoTarget { hint, .. }
+            | Self::Asked { hint, .. } => Some(hint.clone()),
             Self::Misnamed { .. } => {
                 Some("give the file and the profile in it the same name".to_owned())
             }
-            Self::Exists { .. } => Some("`--force` replaces it".to_owned()),
+            Self::ElsewhereStated { path, .. } => {
+                Some(format!("edit that file, or give it with `--config {}`", path.display()))
+            }
+            Self::NoHome => Some("name a file with `--config`".to_owned()),
+            Self::Exists { .. } | Self::TargetExists { .. } => {
+                Some("`--force` replaces it".to_owned())
+            }
             Self::Cwd { .. } => Some("write the path without `.` and `..`".to_owned()),
             Self::Failure(failure) => hint_of_failure(failure).map(str::to_owned),
             Self::Refused(_)
@@ -123,8 +147,8 @@ impl From<Refusal> for Error {
     }
 }
 
-impl From<ProfileError> for Error {
-    fn from(error: ProfileError) -> Self {
-        Self::Profile(Box::new(error))
+impl From<TextError> for Error {
+    fn from(error: TextError) -> Self {
+        Self::Text(Box::new(error))
     }
 }

@@ -6,12 +6,16 @@ mod config;
 mod doctor;
 mod error;
 mod exit_code;
+mod file;
 mod profile;
 mod profiles;
+mod remote;
 mod render;
 mod request;
 mod run;
 mod shell;
+mod surroundings;
+mod targets;
 mod usage;
 
 use shannot::policy;
@@ -35,6 +39,8 @@ fn main() -> std::process::ExitCode {
             Subcommand::Profile(args) => profile::run(args, &global),
             Subcommand::Doctor(args) if args.attack => doctor::attack::run(&global),
             Subcommand::Doctor(_) => doctor::run(&global),
+            Subcommand::Remote(args) => remote::run(args, &global),
+            Subcommand::Config(args) => config::run(&args, &global),
             Subcommand::Completions(args) => shell::completions(&args),
             Subcommand::Man(args) => shell::man(&args),
         },

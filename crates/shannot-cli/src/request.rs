@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use shannot::policy::types::{AbsPath, Timeout};
 use shannot::policy::{Argv, Cwd, Profile, Request, RequestError, Stages};
 
-use crate::config::Surroundings;
 use crate::error::Error;
+use crate::surroundings::Surroundings;
 
 /// What a caller asks for, in words.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use clap::CommandFactory as _;
 use crate::args::{Cli, Completions, Man};
 use crate::error::Error;
 use crate::exit_code::ExitCode;
-use crate::profiles::{self, Existing};
+use crate::file::{self, Existing};
 use crate::render::human;
 
 /// Prints the completions of a shell.
@@ -38,7 +38,7 @@ pub(crate) fn man(args: &Man) -> ExitCode {
 
 fn pages(command: &clap::Command, name: &str, dir: &Path) -> Result<(), Error> {
     let path = dir.join(format!("{name}.1"));
-    profiles::write(&path, &page(command.clone())?, Existing::Replace)?;
+    file::write(&path, &page(command.clone())?, Existing::Replace)?;
     for child in command.get_subcommands().filter(|child| child.get_name() != "help") {
         pages(child, &format!("{name}-{}", child.get_name()), dir)?;
     }

@@ -5,8 +5,8 @@ use std::io::Write as _;
 
 use crate::exit_code::ExitCode;
 
-/// Prints the answer. What is wrong goes to stderr, and its exit code is `run`'s own where the
-/// subcommand is `run`, since 2 could be the command's.
+/// Prints the answer. What is wrong goes to stderr, and its exit code 125 where the
+/// subcommand is `run`, since 2 could be the command's, or `remote`, which tells all failures so.
 pub(crate) fn answer(error: &clap::Error, words: &[OsString]) -> ExitCode {
     let text = error.render();
     if !error.use_stderr() {
@@ -18,7 +18,7 @@ pub(crate) fn answer(error: &clap::Error, words: &[OsString]) -> ExitCode {
     let text = text.strip_prefix("error: ").unwrap_or(&text);
     crate::render::human::complain(text);
     match subcommand(words) {
-        Some(word) if word == "run" => ExitCode::Failed,
+        Some(word) if word == "run" || word == "remote" => ExitCode::Failed,
         _ => ExitCode::Usage,
     }
 }
@@ -27,7 +27,7 @@ pub(crate) fn answer(error: &clap::Error, words: &[OsString]) -> ExitCode {
 fn subcommand(words: &[OsString]) -> Option<&OsStr> {
     let mut words = words.iter().skip(1);
     while let Some(word) = words.next() {
-        if word == "--profile" {
+        if word == "--profile" || word == "--config" {
             words.next();
         } else if !word.as_encoded_bytes().starts_with(b"-") {
             return Some(word);
@@ -51,6 +51,7 @@ mod tests {
         check("shannot --json -v run", Some("run"));
         check("shannot --profile run doctor", Some("doctor"));
         check("shannot --profile=x run", Some("run"));
+        check("shannot --config run remote", Some("remote"));
         check("shannot --json", None);
     }
 }

@@ -15,6 +15,7 @@
 
 pub mod plan;
 pub mod profile;
+pub mod text;
 pub mod types;
 
 mod authorize;

@@ -266,8 +266,11 @@ impl FromStr for ByteSize {
 pub struct Timeout(std::time::Duration);
 
 impl Timeout {
-    /// `n` seconds; used for defaults, so `n` must be from 1 to 86,400.
-    pub(crate) const fn secs(n: u64) -> Self {
+    /// `n` seconds, for defaults.
+    ///
+    /// # Panics
+    /// If `n` is not from 1 to 86,400.
+    pub const fn secs(n: u64) -> Self {
         assert!(n > 0 && n <= 86_400);
         Self(std::time::Duration::from_secs(n))
     }

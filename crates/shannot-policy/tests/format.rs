@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use shannot_policy::Profile;
 use shannot_policy::profile::{
-    Examples, HIDDEN_BY_DEFAULT, Limits, MOST_COMMANDS, Network, Prefer, Processes, ProfileError,
-    Stated, Tier,
+    Examples, HIDDEN_BY_DEFAULT, Limits, MOST_COMMANDS, Network, Prefer, Processes, Stated, Tier,
 };
+use shannot_policy::text::TextError;
 use shannot_policy::types::{AbsPath, ByteSize, ProfileName};
 
-fn parse_over(parents: &[&Profile], text: &str) -> Result<Profile, ProfileError> {
+fn parse_over(parents: &[&Profile], text: &str) -> Result<Profile, TextError> {
     let text = format!("version = 1\nname = \"t\"\n{text}");
     Profile::parse(&text, "t.toml", Examples::Check, &|name: &ProfileName| {
         let found = parents.iter().find(|parent| parent.name == *name);
@@ -18,7 +18,7 @@ fn parse_over(parents: &[&Profile], text: &str) -> Result<Profile, ProfileError>
     })
 }
 
-fn parse(text: &str) -> Result<Profile, ProfileError> {
+fn parse(text: &str) -> Result<Profile, TextError> {
     parse_over(&[], text)
 }
 

@@ -5,10 +5,11 @@
 use std::sync::Arc;
 
 use shannot_policy::Profile;
-use shannot_policy::profile::{Component, Examples, PathPattern, Prefer, ProfileError, Tier};
+use shannot_policy::profile::{Component, Examples, PathPattern, Prefer, Tier};
+use shannot_policy::text::TextError;
 use shannot_policy::types::{AbsPath, ProfileName};
 
-fn parse_over(parents: &[&Profile], text: &str) -> Result<Profile, ProfileError> {
+fn parse_over(parents: &[&Profile], text: &str) -> Result<Profile, TextError> {
     let text = format!("version = 1\nname = \"t\"\n{text}");
     Profile::parse(&text, "t.toml", Examples::Check, &|name: &ProfileName| {
         let found = parents.iter().find(|parent| parent.name == *name);

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use shannot_policy::profile::{
-    CommandPattern, Converted, Examples, Network, Processes, ProfileError,
-};
+use shannot_policy::profile::{CommandPattern, Converted, Examples, Network, Processes};
+use shannot_policy::text::TextError;
 use shannot_policy::{Argv, Cwd, Locale, Profile, Request, Stages, authorize};
 
-fn convert(fields: &str) -> Result<Converted, ProfileError> {
+fn convert(fields: &str) -> Result<Converted, TextError> {
     Profile::parse_legacy(&format!("{{\"name\": \"old\", {fields}}}"), "old.json")
 }
 

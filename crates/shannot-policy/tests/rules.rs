@@ -3,11 +3,12 @@
 
 use std::sync::Arc;
 
-use shannot_policy::profile::{Examples, ProfileError};
+use shannot_policy::profile::Examples;
+use shannot_policy::text::TextError;
 use shannot_policy::types::ProfileName;
 use shannot_policy::{Argv, Cwd, Denial, Locale, Profile, Request, Stages, authorize};
 
-fn parse(commands: &str) -> Result<Profile, ProfileError> {
+fn parse(commands: &str) -> Result<Profile, TextError> {
     let text = format!("version = 1\nname = \"t\"\n{commands}");
     Profile::parse(&text, "t.toml", Examples::Check, &|name: &ProfileName| {
         Err(format!("`{name}` is unknown"))

@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use shannot_policy::profile::{Examples, Prefer, ProfileError, Stated, Tier, tighten};
+use shannot_policy::profile::{Examples, Prefer, Stated, Tier, tighten};
+use shannot_policy::text::TextError;
 use shannot_policy::types::ByteSize;
 use shannot_policy::{Argv, Cwd, Locale, Profile, Request, Stages, authorize};
 
@@ -49,7 +50,7 @@ fn base() -> Profile {
     Profile::parse(BASE, "base.toml", Examples::Check, &|_| Err(String::new())).unwrap()
 }
 
-fn narrow(text: &str) -> Result<Profile, ProfileError> {
+fn narrow(text: &str) -> Result<Profile, TextError> {
     let text = format!("version = 1\nname = \"d\"\n{text}");
     tighten(&base(), &Stated::parse(&text, "l.toml")?, Examples::Check)
 }

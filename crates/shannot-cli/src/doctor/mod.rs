@@ -8,12 +8,12 @@ use shannot::policy::profile::{Examples, Tier};
 use shannot::policy::{Argv, Cwd, Grant, Locale, Profile, Request, Stages, authorize};
 
 use crate::args::Global;
-use crate::config::{Surroundings, local_executor};
 use crate::error::{Error, chain};
 use crate::exit_code::ExitCode;
 use crate::profiles::Profiles;
 use crate::render::json::Enforcement;
 use crate::render::{human, json};
+use crate::surroundings::{Surroundings, local_executor};
 use facts::Facts;
 
 mod advice;

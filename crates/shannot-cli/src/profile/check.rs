@@ -7,11 +7,12 @@ use shannot::policy::Profile;
 use shannot::policy::profile::Examples;
 
 use crate::args::{Global, ProfileCheck as Args};
-use crate::config::Surroundings;
 use crate::error::Error;
 use crate::exit_code::ExitCode;
-use crate::profiles::{self, Profiles};
+use crate::file::{self, Role};
+use crate::profiles::Profiles;
 use crate::render::{human, json};
+use crate::surroundings::Surroundings;
 
 /// What came of one file.
 #[derive(Debug, Serialize)]
@@ -62,7 +63,7 @@ fn check(path: &Path, profiles: &Profiles<'_>) -> Report {
             report.ok = false;
             report.hint = error.hint();
             report.error = Some(error.chain());
-            if let Error::Profile(error) = &error {
+            if let Error::Text(error) = &error {
                 report.line = Some(error.line());
                 report.column = Some(error.column());
                 report.key = error.key().map(str::to_owned);
@@ -74,7 +75,7 @@ fn check(path: &Path, profiles: &Profiles<'_>) -> Report {
 }
 
 fn read(path: &Path, profiles: &Profiles<'_>, notes: &mut Vec<String>) -> Result<Profile, Error> {
-    let text = profiles::read_any(path)?;
+    let text = file::read_any(Role::Profile, path)?;
     let text = text.ok_or_else(|| Error::Read {
         path: path.to_owned(),
         source: std::io::ErrorKind::NotFound.into(),
@@ -85,7 +86,7 @@ fn read(path: &Path, profiles: &Profiles<'_>, notes: &mut Vec<String>) -> Result
     }
     let profile = profiles.parse_text(&text, Examples::Check)?;
     // Who may write the file is no fault of its text, but `run` would not take it.
-    if let Some(doubt) = profiles::doubt(path)? {
+    if let Some(doubt) = file::doubt(Role::Profile, path)? {
         notes.push(doubt.to_string());
     }
     Ok(profile)

@@ -5,13 +5,13 @@ use shannot::policy::Profile;
 use crate::args::ProfileConvert as Args;
 use crate::error::Error;
 use crate::exit_code::ExitCode;
-use crate::profiles::{self, Existing};
+use crate::file::{self, Existing, Role};
 use crate::render::human;
 
 /// Rewrites a JSON profile of Shannot 0.3; what is not carried over word for word is said on
 /// stderr.
 pub(super) fn run(args: &Args) -> Result<ExitCode, Error> {
-    let text = profiles::read_any(&args.file)?.ok_or_else(|| Error::Read {
+    let text = file::read_any(Role::Profile, &args.file)?.ok_or_else(|| Error::Read {
         path: args.file.clone(),
         source: std::io::ErrorKind::NotFound.into(),
     })?;
@@ -23,7 +23,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Error> {
         None => human::print(&converted.toml),
         Some(path) => {
             let existing = if args.force { Existing::Replace } else { Existing::Keep };
-            profiles::write(path, &converted.toml, existing)?;
+            file::write(path, &converted.toml, existing)?;
         }
     }
     Ok(ExitCode::Fine)

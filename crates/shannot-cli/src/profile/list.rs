@@ -3,11 +3,11 @@
 use serde::Serialize;
 
 use crate::args::Global;
-use crate::config::Surroundings;
 use crate::error::Error;
 use crate::exit_code::ExitCode;
 use crate::profiles::Profiles;
 use crate::render::{human, json};
+use crate::surroundings::Surroundings;
 
 #[derive(Debug, Serialize)]
 struct Entry {

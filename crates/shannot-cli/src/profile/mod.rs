@@ -1,10 +1,10 @@
 //! `shannot profile …`: looks at profiles, runs nothing.
 
 use crate::args::{Global, Profile as Args};
-use crate::config::Surroundings;
 use crate::error::Error;
 use crate::exit_code::ExitCode;
 use crate::render::human;
+use crate::surroundings::Surroundings;
 
 mod check;
 mod convert;

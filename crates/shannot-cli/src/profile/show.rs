@@ -5,11 +5,11 @@ use std::ffi::OsStr;
 use serde::Serialize;
 
 use crate::args::{Global, ProfileShow as Args};
-use crate::config::Surroundings;
 use crate::error::Error;
 use crate::exit_code::ExitCode;
 use crate::profiles::{Profiles, Table};
 use crate::render::{human, json};
+use crate::surroundings::Surroundings;
 
 #[derive(Debug, Serialize)]
 struct Shown {

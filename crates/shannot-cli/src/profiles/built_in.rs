@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use shannot::policy::profile::{Examples, Network, Prefer, Processes, ProfileError, View};
+use shannot::policy::profile::{Examples, Network, Prefer, Processes, View};
+use shannot::policy::text::TextError;
 use shannot::policy::types::ProfileName;
 use shannot::policy::{Profile, Program};
 
@@ -38,7 +39,7 @@ pub(super) const ALL: &[BuiltIn] = include!(concat!(env!("OUT_DIR"), "/built_in.
 pub(super) fn find(
     name: &ProfileName,
     examples: Examples,
-) -> Result<Option<Arc<Profile>>, ProfileError> {
+) -> Result<Option<Arc<Profile>>, TextError> {
     let Some(own) = BuiltIn::named(name) else { return Ok(None) };
     let origin = format!("<built in>/{name}.toml");
     let parent = |parent: &ProfileName| match find(parent, examples) {
@@ -75,7 +76,7 @@ impl BuiltIn {
     /// The profile with all commands that could be meant by any of `programs`, and perhaps no
     /// others: it answers for these programs as the whole profile does, but cannot tell what else
     /// is allowed. Reading one whole takes longer than making a box.
-    pub(crate) fn read_for(&self, programs: &[Program]) -> Result<Arc<Profile>, ProfileError> {
+    pub(crate) fn read_for(&self, programs: &[Program]) -> Result<Arc<Profile>, TextError> {
         let mut text = self.head.to_owned();
         self.meant_by(programs).for_each(|part| text.push_str(part.text));
         let none = |_: &ProfileName| Err("a part extends nothing".to_owned());

@@ -1,4 +1,4 @@
-//! Finds and reads profiles. With [`crate::config`] the only reader of files.
+//! Finds and reads profiles. With [`crate::surroundings`] the only reader of files.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -11,17 +11,16 @@ use shannot::policy::Profile;
 use shannot::policy::profile::{Examples, Stated, tighten};
 use shannot::policy::types::ProfileName;
 
-use crate::config::Surroundings;
 use crate::error::Error;
+use crate::file::{self, Role, Text};
+use crate::surroundings::Surroundings;
 
 mod built_in;
-mod file;
 mod table;
 
 pub(crate) use built_in::BuiltIn;
 #[cfg(test)]
 pub(crate) use built_in::every as every_built_in;
-pub(crate) use file::{Existing, Text, doubt, read_any, write};
 pub(crate) use table::Table;
 
 /// The profile of a caller who names none.
@@ -99,7 +98,7 @@ impl<'s> Profiles<'s> {
         let asked = self.asked(asked);
         if is_path(asked) {
             let path = Path::new(asked);
-            let text = file::read_trusted(path)?.ok_or_else(|| Error::Read {
+            let text = file::read_trusted(Role::Profile, path)?.ok_or_else(|| Error::Read {
                 path: path.to_owned(),
                 source: std::io::ErrorKind::NotFound.into(),
             })?;
@@ -130,7 +129,7 @@ impl<'s> Profiles<'s> {
         let Some(found) = found else { return Err(self.no_profile(name, local.is_some())) };
         let Some(path) = local else { return Ok(found) };
         // It has gone since.
-        let Some(text) = file::read_any(&path)? else { return Ok(found) };
+        let Some(text) = file::read_any(Role::Profile, &path)? else { return Ok(found) };
         let stated = Stated::parse(&text.text, &text.origin)?;
         let profile = Arc::new(tighten(&found.profile, &stated, Examples::Check)?);
         Ok(Found { profile, narrowed_by: Some(path), ..found })
@@ -174,7 +173,7 @@ impl<'s> Profiles<'s> {
     fn own(&self, name: &ProfileName, child: Option<&Chain<'_>>) -> Result<Option<Found>, Error> {
         for place in &self.places {
             for path in files(place, name) {
-                let Some(text) = file::read_trusted(&path)? else { continue };
+                let Some(text) = file::read_trusted(Role::Profile, &path)? else { continue };
                 let chain = Chain { name, child };
                 let profile = self.parse(&text, Examples::Check, Some(&chain))?;
                 if profile.name != *name {

@@ -10,13 +10,14 @@ use shannot::policy::{Profile, Request};
 use shannot::{Executor, Gate, Input, Io, LocalExecutor, Outcome, Output};
 
 use crate::args::{Global, Run as Args};
-use crate::config::{Surroundings, local_executor};
 use crate::error::Error;
 use crate::exit_code::ExitCode;
 use crate::profiles::Profiles;
 use crate::render::human;
 use crate::render::json::{self, About, Held, RunResult};
 use crate::request::Asked;
+use crate::surroundings::{Surroundings, local_executor};
+use crate::targets::{self, Files, Target, TargetName, Targets};
 use attend::{Attended, attend};
 use screen::Screen;
 use signals::Signals;
@@ -32,6 +33,7 @@ pub(crate) fn run(args: Args, global: &Global) -> ExitCode {
     (asked.cwd, asked.timeout) = (args.cwd, args.timeout);
     let wishes = Wishes {
         asked,
+        target: args.target,
         stdin: if args.no_stdin { Stdin::Empty } else { Stdin::Passed },
         output: match (global.json, args.raw) {
             (true, _) => Wanted::Held,
@@ -70,6 +72,7 @@ pub(crate) fn run(args: Args, global: &Global) -> ExitCode {
 /// What the caller wants.
 struct Wishes {
     asked: Asked,
+    target: Option<TargetName>,
     stdin: Stdin,
     output: Wanted,
 }
@@ -111,9 +114,11 @@ fn perform(
     }
     let stages = wishes.asked.stages()?;
     let programs: Vec<_> = stages.as_slice().iter().map(|argv| argv.program.clone()).collect();
+    let target = target(wishes, global, surroundings)?;
     let profiles = Profiles::new(surroundings);
     let executor = Arc::new(local_executor());
-    let asked = global.profile.as_deref();
+    let asked = global.profile.as_deref().or(surroundings.profile.as_deref());
+    let asked = asked.or(target.profile.as_ref().map(|profile| profile.value.as_str().as_ref()));
     let mut go = |profile: Arc<Profile>| {
         about.profile = Some(profile.name.to_string());
         let request = wishes.asked.request(stages.clone(), &profile, surroundings)?;
@@ -129,6 +134,21 @@ fn perform(
         // Only the whole profile can say what is allowed instead.
         Err(Error::Denied(_)) => go(profiles.select(asked)?.profile),
         done => done,
+    }
+}
+
+/// Where to run.
+fn target(wishes: &Wishes, global: &Global, surroundings: &Surroundings) -> Result<Target, Error> {
+    let files = Files::new(surroundings, global.config.as_deref());
+    let mut targets = Targets::read(&files, surroundings)?;
+    let name = wishes.target.as_ref().unwrap_or(&targets.default.value).clone();
+    let target = targets.targets.remove(&name).ok_or_else(|| targets.no_target(&name))?;
+    match target.executor {
+        targets::Executor::Local => Ok(target),
+        targets::Executor::Ssh(_) | targets::Executor::Http(_) => Err(Error::Asked {
+            what: format!("this version cannot run commands on `{name}`, only on this machine"),
+            hint: "`--target local` runs them here".to_owned(),
+        }),
     }
 }
 

@@ -9,4 +9,5 @@ mod json;
 mod profiles;
 mod run;
 mod signals;
+mod targets;
 mod terminal;

@@ -1,14 +1,15 @@
 //! Runs the examples of rules, so that a profile whose rules do not do what they say never loads.
 
+use super::Profile;
 use super::command::{Command, Example};
 use super::parse::command_path;
 use super::stated::{Key, Stated, Text};
-use super::{Profile, ProfileError};
 use crate::authorize::find_command;
+use crate::text::TextError;
 
 impl Stated {
     /// Runs the examples of the rules that this text states.
-    pub(super) fn check_examples(&self, profile: &Profile) -> Result<(), ProfileError> {
+    pub(super) fn check_examples(&self, profile: &Profile) -> Result<(), TextError> {
         for (key, keys) in self.file.commands.iter().flatten() {
             let Text(Key(pattern)) = key.get_ref();
             let found = profile.commands.iter().position(|command| command.pattern == *pattern);

@@ -9,9 +9,9 @@ use std::fmt::Write as _;
 use serde::Deserialize;
 
 use super::command::{CommandPattern, is_on_box_path};
-use super::error::Source;
 use super::legacy_args::{Switch, read_args};
-use super::{Examples, LARGEST_PROFILE, Profile, ProfileError};
+use super::{Examples, LARGEST_PROFILE, Profile};
+use crate::text::{Source, TextError};
 use crate::toml_text::{key, string};
 use crate::types::{AbsPath, EnvName, ProfileName};
 
@@ -66,7 +66,7 @@ impl Profile {
     /// Text that is not JSON, an unknown field, and a field that no box of ours can honour: a
     /// writable or moved bind, a seccomp file, most of `additional_args`, and an empty
     /// `allowed_commands`, which once allowed every command.
-    pub fn parse_legacy(text: &str, origin: &str) -> Result<Converted, ProfileError> {
+    pub fn parse_legacy(text: &str, origin: &str) -> Result<Converted, TextError> {
         let source = Source { origin: origin.to_owned(), text: text.to_owned() };
         if text.len() > LARGEST_PROFILE {
             let message = format!("{} bytes are more than a profile's 1MiB", text.len());
@@ -85,7 +85,7 @@ impl Profile {
     }
 }
 
-fn json_error(source: &Source, error: &serde_json::Error) -> ProfileError {
+fn json_error(source: &Source, error: &serde_json::Error) -> TextError {
     let line = error.line().max(1);
     // serde_json counts the bytes that it has read of the line; the last is one of the character meant.
     let read = source.text.split('\n').nth(line - 1).unwrap_or_default().bytes();
@@ -115,7 +115,7 @@ struct Conversion {
 }
 
 impl Conversion {
-    fn read(&mut self, old: &Old) -> Result<(), ProfileError> {
+    fn read(&mut self, old: &Old) -> Result<(), TextError> {
         if let Err(error) = old.name.parse::<ProfileName>() {
             return Err(self.refuse("name", "name", error.to_string(), "rename the profile"));
         }
@@ -158,7 +158,7 @@ impl Conversion {
         self.read_args(old.additional_args.as_deref().unwrap_or_default())
     }
 
-    fn read_commands(&mut self, patterns: &[String]) -> Result<(), ProfileError> {
+    fn read_commands(&mut self, patterns: &[String]) -> Result<(), TextError> {
         const FIELD: &str = "allowed_commands";
         if patterns.is_empty() {
             return Err(self.refuse(
@@ -212,7 +212,7 @@ impl Conversion {
         }
     }
 
-    fn read_bind(&mut self, of: &str, key: &str, bind: &Bind) -> Result<(), ProfileError> {
+    fn read_bind(&mut self, of: &str, key: &str, bind: &Bind) -> Result<(), TextError> {
         let field = |part: &str| format!("{of}.{part}");
         let path = self.path(&field("source"), key, &bind.source)?;
         let target = self.path(&field("target"), key, &bind.target)?;
@@ -242,7 +242,7 @@ impl Conversion {
         Ok(())
     }
 
-    fn read_tmpfs(&mut self, field: &str, key: &str, text: &str) -> Result<(), ProfileError> {
+    fn read_tmpfs(&mut self, field: &str, key: &str, text: &str) -> Result<(), TextError> {
         let path = self.path(field, key, text)?;
         if let Err(why) = super::parse::check_scratch(&path) {
             return Err(self.refuse(field, key, why, "name a directory such as `/tmp`"));
@@ -264,7 +264,7 @@ impl Conversion {
         Ok(())
     }
 
-    fn read_variable(&mut self, field: &str, name: &str, value: &str) -> Result<(), ProfileError> {
+    fn read_variable(&mut self, field: &str, name: &str, value: &str) -> Result<(), TextError> {
         let checked: EnvName = name.parse().map_err(|error| {
             self.refuse(field, field, format!("{error}"), "rename or remove the variable")
         })?;
@@ -290,7 +290,7 @@ impl Conversion {
         );
     }
 
-    fn read_args(&mut self, args: &[String]) -> Result<(), ProfileError> {
+    fn read_args(&mut self, args: &[String]) -> Result<(), TextError> {
         const FIELD: &str = "additional_args";
         let switches = read_args(args).map_err(|why| {
             self.refuse(FIELD, FIELD, why, "remove the argument from the profile")
@@ -319,7 +319,7 @@ impl Conversion {
         Ok(())
     }
 
-    fn path(&self, field: &str, key: &str, text: &str) -> Result<AbsPath, ProfileError> {
+    fn path(&self, field: &str, key: &str, text: &str) -> Result<AbsPath, TextError> {
         AbsPath::new(text)
             .map_err(|error| self.refuse(field, key, error.to_string(), "write an absolute path"))
     }
@@ -329,7 +329,7 @@ impl Conversion {
     }
 
     /// A refusal at the first place where the field's name stands as a key.
-    fn refuse(&self, field: &str, key: &str, why: String, hint: &str) -> ProfileError {
+    fn refuse(&self, field: &str, key: &str, why: String, hint: &str) -> TextError {
         let at = self.source.text.find(&format!("\"{key}\"")).unwrap_or(0);
         self.source.error(at, Some(field), why).or_hint(hint)
     }

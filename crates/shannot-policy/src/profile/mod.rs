@@ -10,7 +10,6 @@ use crate::types::{AbsPath, ByteSize, EnvName, ProfileName, Timeout};
 
 mod command;
 mod env;
-mod error;
 mod examples;
 mod glob;
 mod hidden;
@@ -25,7 +24,6 @@ pub use command::{
     BOX_PATH, Command, CommandPattern, CommandPatternError, Example, Matcher, Operands, OptionName,
     OptionNameError, Rule, Syntax,
 };
-pub use error::ProfileError;
 pub use glob::{
     Anchor, Component, Glob, LONGEST_PATTERN, MOST_COMPONENTS, PathPattern, PatternError,
 };

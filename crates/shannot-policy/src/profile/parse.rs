@@ -10,9 +10,10 @@ use super::command::{Command, CommandPattern, Example, Matcher, OptionName, Rule
 use super::stated::{CommandKeys, Key, PlainPath, RuleKeys, Stated, Text};
 use super::{
     HIDDEN_BY_DEFAULT, LANDLOCK_ABI, LayerName, Limits, Network, PathPattern, Paths, Prefer,
-    Processes, Profile, ProfileError, Tier, View,
+    Processes, Profile, Tier, View,
 };
 use crate::spelling::nearest;
+use crate::text::TextError;
 use crate::toml_text;
 use crate::types::{AbsPath, EnvName, ProfileName};
 
@@ -44,7 +45,7 @@ impl Profile {
         origin: &str,
         examples: Examples,
         lookup: &Lookup<'_>,
-    ) -> Result<Self, ProfileError> {
+    ) -> Result<Self, TextError> {
         Stated::parse(text, origin)?.resolve(examples, lookup)
     }
 }
@@ -67,11 +68,7 @@ impl Stated {
     /// a command that goes while a glob that would allow it stays, a directory that cannot be
     /// scratch, a rule without exactly one test or with an option that its syntax cannot have,
     /// and an example that does not turn out as it says.
-    pub fn resolve(
-        &self,
-        examples: Examples,
-        lookup: &Lookup<'_>,
-    ) -> Result<Profile, ProfileError> {
+    pub fn resolve(&self, examples: Examples, lookup: &Lookup<'_>) -> Result<Profile, TextError> {
         let parents = self.parents(lookup)?;
         let of = Inherited { parents: &parents };
         let file = &self.file;
@@ -100,7 +97,7 @@ impl Stated {
         Ok(profile)
     }
 
-    fn parents(&self, lookup: &Lookup<'_>) -> Result<Vec<Arc<Profile>>, ProfileError> {
+    fn parents(&self, lookup: &Lookup<'_>) -> Result<Vec<Arc<Profile>>, TextError> {
         let parent = |name: &Spanned<Text<ProfileName>>| {
             let Text(wanted) = name.get_ref();
             if wanted == self.name() {
@@ -111,7 +108,7 @@ impl Stated {
         self.file.extends.iter().flatten().map(parent).collect()
     }
 
-    fn commands(&self, parents: &[Arc<Profile>]) -> Result<Vec<Command>, ProfileError> {
+    fn commands(&self, parents: &[Arc<Profile>]) -> Result<Vec<Command>, TextError> {
         let inherited = parents.iter().flat_map(|parent| &parent.commands);
         let mut commands: BTreeMap<(u8, String), Command> =
             inherited.map(|command| (command.pattern.order(), command.clone())).collect();
@@ -128,7 +125,7 @@ impl Stated {
     pub(super) fn drop_commands<'s>(
         &'s self,
         commands: &mut BTreeMap<(u8, String), Command>,
-    ) -> Result<Vec<(&'s Spanned<String>, Command)>, ProfileError> {
+    ) -> Result<Vec<(&'s Spanned<String>, Command)>, TextError> {
         let mut dropped = Vec::new();
         for name in self.file.without.iter().flatten() {
             let pattern = name.get_ref().parse::<CommandPattern>().ok();
@@ -153,7 +150,7 @@ impl Stated {
         &self,
         dropped: &[(&Spanned<T>, Command)],
         kept: impl Iterator<Item = &'c Command> + Clone,
-    ) -> Result<(), ProfileError> {
+    ) -> Result<(), TextError> {
         for (place, gone) in dropped {
             let same = |command: &&Command| command.pattern == gone.pattern;
             if kept.clone().any(|command| same(&command)) {
@@ -169,11 +166,7 @@ impl Stated {
         Ok(())
     }
 
-    fn command(
-        &self,
-        key: &Spanned<Text<Key>>,
-        keys: &CommandKeys,
-    ) -> Result<Command, ProfileError> {
+    fn command(&self, key: &Spanned<Text<Key>>, keys: &CommandKeys) -> Result<Command, TextError> {
         let Text(Key(pattern)) = key.get_ref();
         let path = command_path(pattern);
         let Some(Text(about)) = &keys.about else {
@@ -210,7 +203,7 @@ impl Stated {
         names: &[Spanned<Text<OptionName>>],
         syntax: Syntax,
         path: &str,
-    ) -> Result<Vec<OptionName>, ProfileError> {
+    ) -> Result<Vec<OptionName>, TextError> {
         let checked = |name: &Spanned<Text<OptionName>>| {
             let Text(option) = name.get_ref();
             if option.fits(syntax) {
@@ -239,7 +232,7 @@ impl Stated {
         syntax: Syntax,
         path: &str,
         layer: u8,
-    ) -> Result<Vec<Rule>, ProfileError> {
+    ) -> Result<Vec<Rule>, TextError> {
         let rules = keys.rules.iter().flatten().enumerate();
         let read = |(at, rule): (usize, &Spanned<RuleKeys>)| {
             let examples = |list: &[Spanned<String>]| {
@@ -262,7 +255,7 @@ impl Stated {
         rule: &Spanned<RuleKeys>,
         syntax: Syntax,
         path: &str,
-    ) -> Result<Matcher, ProfileError> {
+    ) -> Result<Matcher, TextError> {
         let RuleKeys {
             allow_operands, allow_options, deny_operands, deny_options, deny_words, ..
         } = rule.get_ref();
@@ -304,7 +297,7 @@ impl Stated {
         }
     }
 
-    fn paths(&self, of: Inherited<'_>) -> Result<Paths, ProfileError> {
+    fn paths(&self, of: Inherited<'_>) -> Result<Paths, TextError> {
         let keys = &self.file.paths;
         Ok(Paths {
             read: of.value(self.read_paths(), vec![AbsPath::root()], |p| p.paths.read.clone()),
@@ -329,7 +322,7 @@ impl Stated {
         })
     }
 
-    fn hidden(&self, of: Inherited<'_>) -> Result<Vec<PathPattern>, ProfileError> {
+    fn hidden(&self, of: Inherited<'_>) -> Result<Vec<PathPattern>, TextError> {
         let mut hide: Vec<PathPattern> = Vec::new();
         if of.parents.is_empty() {
             for pattern in HIDDEN_BY_DEFAULT {
@@ -363,7 +356,7 @@ impl Stated {
     }
 
     /// The directories of `paths.scratch`.
-    pub(super) fn scratch(&self) -> Result<Option<Vec<AbsPath>>, ProfileError> {
+    pub(super) fn scratch(&self) -> Result<Option<Vec<AbsPath>>, TextError> {
         let Some(stated) = &self.file.paths.scratch else {
             return Ok(None);
         };
@@ -424,7 +417,7 @@ impl Stated {
     }
 
     /// The tiers that this text states; never an empty set.
-    pub(super) fn tiers(&self) -> Result<Option<BTreeSet<Tier>>, ProfileError> {
+    pub(super) fn tiers(&self) -> Result<Option<BTreeSet<Tier>>, TextError> {
         match &self.file.tiers {
             None => Ok(None),
             Some(tiers) if tiers.get_ref().is_empty() => {

@@ -11,11 +11,11 @@ use serde::de::{self, Deserializer, MapAccess, Visitor};
 use toml::Spanned;
 
 use super::command::{CommandPattern, Operands, OptionName, Syntax};
-use super::error::Source;
 use super::glob::{Glob, PathPattern};
 use super::parse::command_path;
-use super::{LayerName, Network, Prefer, Processes, ProfileError, Tier};
+use super::{LayerName, Network, Prefer, Processes, Tier};
 use crate::request::Program;
+use crate::text::{Source, TextError};
 use crate::types::{AbsPath, ByteSize, EnvName, ProfileName, Timeout};
 
 /// The longest text of a profile, in bytes.
@@ -39,7 +39,7 @@ impl Stated {
     /// # Errors
     /// More than [`LARGEST_PROFILE`] bytes, text that is not TOML, another version than 1, an
     /// unknown or missing key, a value that is not of its key's type or out of its range.
-    pub fn parse(text: &str, origin: &str) -> Result<Self, ProfileError> {
+    pub fn parse(text: &str, origin: &str) -> Result<Self, TextError> {
         let source = Source { origin: origin.to_owned(), text: text.to_owned() };
         if text.len() > LARGEST_PROFILE {
             let message = format!("{} bytes are more than a profile's 1MiB", text.len());
@@ -80,11 +80,11 @@ impl Stated {
         at: &Spanned<T>,
         key: &str,
         message: impl Into<String>,
-    ) -> ProfileError {
+    ) -> TextError {
         self.source.error(at.span().start, Some(key), message)
     }
 
-    fn check_commands(&self) -> Result<(), ProfileError> {
+    fn check_commands(&self) -> Result<(), TextError> {
         let Some(commands) = &self.file.commands else { return Ok(()) };
         if commands.by_key.len() > MOST_COMMANDS {
             let message = format!("more than {MOST_COMMANDS} commands");
@@ -99,7 +99,7 @@ impl Stated {
         }
     }
 
-    fn check_env(&self) -> Result<(), ProfileError> {
+    fn check_env(&self) -> Result<(), TextError> {
         for (name, value) in self.file.env.iter().flatten() {
             let key = format!("env.{}", name.get_ref());
             let checked: EnvName =

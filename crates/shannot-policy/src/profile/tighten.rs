@@ -11,9 +11,8 @@ use toml::Spanned;
 use super::command::{Command, OptionName};
 use super::parse::{add_new, command_path};
 use super::stated::{CommandKeys, Key, PlainPath, Stated, Text};
-use super::{
-    Examples, Limits, Network, PathPattern, Paths, Prefer, Processes, Profile, ProfileError, View,
-};
+use super::{Examples, Limits, Network, PathPattern, Paths, Prefer, Processes, Profile, View};
+use crate::text::TextError;
 use crate::types::AbsPath;
 
 /// Narrows `base` by what `local` states. A key that `local` does not state stays as it is.
@@ -32,11 +31,7 @@ use crate::types::AbsPath;
 ///
 /// # Errors
 /// Another name than `base`'s, a key that would widen it, and what [`Stated::resolve`] refuses.
-pub fn tighten(
-    base: &Profile,
-    local: &Stated,
-    examples: Examples,
-) -> Result<Profile, ProfileError> {
+pub fn tighten(base: &Profile, local: &Stated, examples: Examples) -> Result<Profile, TextError> {
     let narrowing = Narrowing { base, local };
     let file = &local.file;
     if *local.name() != base.name {
@@ -83,7 +78,7 @@ struct Narrowing<'a> {
 }
 
 impl Narrowing<'_> {
-    fn wider<T>(&self, at: &Spanned<T>, key: &str, what: impl std::fmt::Display) -> ProfileError {
+    fn wider<T>(&self, at: &Spanned<T>, key: &str, what: impl std::fmt::Display) -> TextError {
         let name = &self.base.name;
         let error = self.local.error(at, key, format!("{what}, which is wider than `{name}` is"));
         error.or_hint(format!(
@@ -98,7 +93,7 @@ impl Narrowing<'_> {
         key: &str,
         base: T,
         wide: T,
-    ) -> Result<T, ProfileError> {
+    ) -> Result<T, TextError> {
         match stated {
             None => Ok(base),
             Some(value) if *value.get_ref() == wide && base != wide => {
@@ -115,7 +110,7 @@ impl Narrowing<'_> {
         key: &str,
         of: impl Fn(&K) -> T,
         base: T,
-    ) -> Result<T, ProfileError> {
+    ) -> Result<T, TextError> {
         let Some(at) = stated else { return Ok(base) };
         let own = of(at.get_ref());
         if own > base {
@@ -124,7 +119,7 @@ impl Narrowing<'_> {
         Ok(own)
     }
 
-    fn landlock_abi(&self) -> Result<u32, ProfileError> {
+    fn landlock_abi(&self) -> Result<u32, TextError> {
         let base = self.base.landlock_abi;
         let Some(at) = &self.local.file.landlock_abi else { return Ok(base) };
         let own = at.get_ref().0;
@@ -134,7 +129,7 @@ impl Narrowing<'_> {
         Ok(own)
     }
 
-    fn limits(&self) -> Result<Limits, ProfileError> {
+    fn limits(&self) -> Result<Limits, TextError> {
         let (keys, base) = (&self.local.file.limits, self.base.limits);
         Ok(Limits {
             wall: self.limit(&keys.wall, "wall", |time| time.0, base.wall)?,
@@ -147,7 +142,7 @@ impl Narrowing<'_> {
         })
     }
 
-    fn tiers(&self) -> Result<std::collections::BTreeSet<super::Tier>, ProfileError> {
+    fn tiers(&self) -> Result<std::collections::BTreeSet<super::Tier>, TextError> {
         let (Some(at), Some(tiers)) = (&self.local.file.tiers, self.local.tiers()?) else {
             return Ok(self.base.tiers.clone());
         };
@@ -157,7 +152,7 @@ impl Narrowing<'_> {
         }
     }
 
-    fn check_env(&self) -> Result<(), ProfileError> {
+    fn check_env(&self) -> Result<(), TextError> {
         for (name, value) in self.local.file.env.iter().flatten() {
             let own = self.base.env.iter().find(|(own, _)| own.as_str() == name.get_ref());
             if own.is_none_or(|(_, own)| own != value.get_ref()) {
@@ -168,7 +163,7 @@ impl Narrowing<'_> {
         Ok(())
     }
 
-    fn paths(&self) -> Result<Paths, ProfileError> {
+    fn paths(&self) -> Result<Paths, TextError> {
         let (keys, base) = (&self.local.file.paths, &self.base.paths);
         if let Some(shown) = keys.show.iter().flatten().next() {
             let Text(pattern) = shown.get_ref();
@@ -214,7 +209,7 @@ impl Narrowing<'_> {
         key: &str,
         base: &[AbsPath],
         allowed: impl Fn(&AbsPath) -> bool,
-    ) -> Result<Vec<AbsPath>, ProfileError> {
+    ) -> Result<Vec<AbsPath>, TextError> {
         let Some(stated) = stated else {
             return Ok(base.to_vec());
         };
@@ -229,7 +224,7 @@ impl Narrowing<'_> {
         stated.iter().map(checked).collect()
     }
 
-    fn commands(&self) -> Result<Vec<Command>, ProfileError> {
+    fn commands(&self) -> Result<Vec<Command>, TextError> {
         let file = &self.local.file;
         for name in file.extends.iter().flatten() {
             let Text(parent) = name.get_ref();
@@ -264,7 +259,7 @@ impl Narrowing<'_> {
     }
 
     /// A command that is merely not listed must not be allowed by one that is, without its rules.
-    fn check_left_out(&self, kept: &BTreeMap<(u8, String), Command>) -> Result<(), ProfileError> {
+    fn check_left_out(&self, kept: &BTreeMap<(u8, String), Command>) -> Result<(), TextError> {
         for gone in &self.base.commands {
             if kept.contains_key(&gone.pattern.order()) {
                 continue;
@@ -284,11 +279,7 @@ impl Narrowing<'_> {
         Ok(())
     }
 
-    fn command(
-        &self,
-        key: &Spanned<Text<Key>>,
-        keys: &CommandKeys,
-    ) -> Result<Command, ProfileError> {
+    fn command(&self, key: &Spanned<Text<Key>>, keys: &CommandKeys) -> Result<Command, TextError> {
         let Text(Key(pattern)) = key.get_ref();
         let path = command_path(pattern);
         let Some(base) = self.base.commands.iter().find(|command| command.pattern == *pattern)
@@ -324,7 +315,7 @@ impl Narrowing<'_> {
         keys: &CommandKeys,
         base: &Command,
         path: &str,
-    ) -> Result<(), ProfileError> {
+    ) -> Result<(), TextError> {
         let differs = |at: usize, name: &str| {
             let message = format!("this is not what `{}` has", self.base.name);
             let error = self.local.source.error(at, Some(&format!("{path}.{name}")), message);

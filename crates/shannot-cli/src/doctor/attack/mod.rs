@@ -17,11 +17,11 @@ use shannot::sandbox::attack::{ATTACK, attacks, read_answers};
 use shannot::{End, Executor, Gate, Io, LocalExecutor};
 
 use crate::args::Global;
-use crate::config::{Surroundings, local_executor};
 use crate::error::Error;
 use crate::exit_code::ExitCode;
 use crate::profiles::Profiles;
 use crate::render::{human, json};
+use crate::surroundings::{Surroundings, local_executor};
 use site::{Change, Site};
 use verdict::{Row, Verdict};
 

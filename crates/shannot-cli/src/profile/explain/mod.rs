@@ -5,12 +5,12 @@ use serde::Serialize;
 use shannot::policy::{Denial, Grant, authorize};
 
 use crate::args::{Global, ProfileExplain as Args};
-use crate::config::{Surroundings, local_executor};
 use crate::error::Error;
 use crate::exit_code::ExitCode;
 use crate::profiles::{Found, Profiles, Table};
 use crate::render::{human, json};
 use crate::request::Asked;
+use crate::surroundings::{Surroundings, local_executor};
 use tier::TierBox;
 
 mod bwrap;

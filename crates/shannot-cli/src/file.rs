@@ -1,14 +1,15 @@
-//! Reads and writes the file of a profile. Whoever can write it decides what may run, so it must belong to
-//! root or to the user who runs, and nobody else may change it.
+//! Reads and writes the file of a profile or of the configuration. Whoever can write it decides what
+//! may run and where, so it must belong to root or to the user who runs, and nobody else may change
+//! it.
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, FileType, Mode, OFlags, RenameFlags, Stat, fstat, openat, renameat_with};
 use rustix::io::Errno;
-use shannot::policy::profile::LARGEST_PROFILE;
 
 use crate::error::Error;
 
@@ -16,7 +17,27 @@ const WRITABLE_BY_OTHERS: u32 = 0o022;
 const WRITABLE_BY_ALL: u32 = 0o002;
 const STICKY: u32 = 0o1000;
 
-/// The text of a profile and the name of its file.
+/// What a file is read as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    Profile,
+    Config,
+}
+
+impl Role {
+    const fn noun(self) -> &'static str {
+        match self {
+            Self::Profile => "a profile",
+            Self::Config => "configuration",
+        }
+    }
+}
+
+/// The most bytes of either.
+const LARGEST: usize = 1 << 20;
+const _: () = assert!(LARGEST == shannot::policy::profile::LARGEST_PROFILE);
+
+/// The text of a file and its name.
 #[derive(Debug)]
 pub(crate) struct Text {
     pub(crate) text: String,
@@ -32,8 +53,8 @@ impl Text {
 
 /// Reads a file that only root and the user who runs can have written; `None` where there is
 /// none. All is asked of open descriptors, so that nothing can change in between.
-pub(super) fn read_trusted(path: &Path) -> Result<Option<Text>, Error> {
-    let Some(opened) = open(path)? else { return Ok(None) };
+pub(crate) fn read_trusted(role: Role, path: &Path) -> Result<Option<Text>, Error> {
+    let Some(opened) = open(role, path)? else { return Ok(None) };
     if let Some(doubt) = opened.doubt() {
         return Err(doubt);
     }
@@ -41,13 +62,13 @@ pub(super) fn read_trusted(path: &Path) -> Result<Option<Text>, Error> {
 }
 
 /// Reads a file whoever wrote it, for a profile that can do no harm.
-pub(crate) fn read_any(path: &Path) -> Result<Option<Text>, Error> {
-    open(path)?.map(Opened::read).transpose()
+pub(crate) fn read_any(role: Role, path: &Path) -> Result<Option<Text>, Error> {
+    open(role, path)?.map(Opened::read).transpose()
 }
 
 /// Why a file would not be trusted, if so.
-pub(crate) fn doubt(path: &Path) -> Result<Option<Error>, Error> {
-    Ok(open(path)?.and_then(|opened| opened.doubt()))
+pub(crate) fn doubt(role: Role, path: &Path) -> Result<Option<Error>, Error> {
+    Ok(open(role, path)?.and_then(|opened| opened.doubt()))
 }
 
 /// What becomes of a file that is there already.
@@ -86,19 +107,21 @@ pub(crate) fn write(path: &Path, text: &str, existing: Existing) -> Result<(), E
 }
 
 fn write_draft(path: &Path, text: &str) -> io::Result<()> {
-    let mut file = File::create_new(path)?;
+    // Not for the group, whatever the umask: it would not be trusted when it is read.
+    let mut file = File::options().write(true).create_new(true).mode(0o644).open(path)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
 }
 
 struct Opened {
+    role: Role,
     path: PathBuf,
     file: OwnedFd,
     file_stat: Stat,
     dir_stat: Stat,
 }
 
-fn open(path: &Path) -> Result<Option<Opened>, Error> {
+fn open(role: Role, path: &Path) -> Result<Option<Opened>, Error> {
     let failed = |source: io::Error| Error::Read { path: path.to_owned(), source };
     let absent = |errno: Errno| matches!(errno, Errno::NOENT | Errno::NOTDIR);
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -118,21 +141,21 @@ fn open(path: &Path) -> Result<Option<Opened>, Error> {
         Err(errno) if absent(errno) => return Ok(None),
         Err(Errno::LOOP) => {
             let hint = "give the file that it leads to, or put that in its place";
-            return Err(untrusted(path, "it is a symbolic link".to_owned(), hint.to_owned()));
+            return Err(untrusted(role, path, "it is a symbolic link".to_owned(), hint.to_owned()));
         }
         Err(errno) => return Err(failed(errno.into())),
     };
     let stat = |fd: &OwnedFd| fstat(fd.as_fd()).map_err(|errno| failed(errno.into()));
     let (file_stat, dir_stat) = (stat(&file)?, stat(&dir)?);
     if FileType::from_raw_mode(file_stat.st_mode) != FileType::RegularFile {
-        let hint = "a profile is a regular file".to_owned();
-        return Err(untrusted(path, "it is no regular file".to_owned(), hint));
+        let hint = "give a regular file".to_owned();
+        return Err(untrusted(role, path, "it is no regular file".to_owned(), hint));
     }
-    Ok(Some(Opened { path: path.to_owned(), file, file_stat, dir_stat }))
+    Ok(Some(Opened { role, path: path.to_owned(), file, file_stat, dir_stat }))
 }
 
-fn untrusted(path: &Path, why: String, hint: String) -> Error {
-    Error::Untrusted { path: path.to_owned(), why, hint }
+fn untrusted(role: Role, path: &Path, why: String, hint: String) -> Error {
+    Error::Untrusted { path: path.to_owned(), role: role.noun(), why, hint }
 }
 
 impl Opened {
@@ -144,6 +167,7 @@ impl Opened {
         if owner != 0 && owner != uid {
             let why = format!("it belongs to uid {owner}, neither root nor you (uid {uid})");
             return Some(untrusted(
+                self.role,
                 &self.path,
                 why,
                 format!("read it, then `chown {uid} {shown}`"),
@@ -151,30 +175,35 @@ impl Opened {
         }
         if mode & WRITABLE_BY_OTHERS != 0 {
             let why = format!("others may write to it (mode {:04o})", mode & 0o7777);
-            return Some(untrusted(&self.path, why, format!("read it, then `chmod go-w {shown}`")));
+            return Some(untrusted(
+                self.role,
+                &self.path,
+                why,
+                format!("read it, then `chmod go-w {shown}`"),
+            ));
         }
         if dir_mode & WRITABLE_BY_ALL != 0 && dir_mode & STICKY == 0 {
             let why =
                 format!("anybody may replace it (mode {:04o} of its directory)", dir_mode & 0o7777);
             let hint = "move it, or `chmod o-w` its directory".to_owned();
-            return Some(untrusted(&self.path, why, hint));
+            return Some(untrusted(self.role, &self.path, why, hint));
         }
         None
     }
 
     fn read(self) -> Result<Text, Error> {
-        let Self { path, file, .. } = self;
+        let Self { role, path, file, .. } = self;
         let failed = |source: io::Error| Error::Read { path: path.clone(), source };
         let mut bytes = Vec::new();
-        let most = u64::try_from(LARGEST_PROFILE).unwrap_or(u64::MAX);
+        let most = u64::try_from(LARGEST).unwrap_or(u64::MAX);
         let read = File::from(file).take(most + 1).read_to_end(&mut bytes).map_err(failed)?;
-        if read > LARGEST_PROFILE {
-            let hint = "a profile has at most 1 MiB".to_owned();
-            return Err(untrusted(&path, "it is too long".to_owned(), hint));
+        if read > LARGEST {
+            let hint = "it may have at most 1 MiB".to_owned();
+            return Err(untrusted(role, &path, "it is too long".to_owned(), hint));
         }
         let Ok(text) = String::from_utf8(bytes) else {
             let hint = "save it as UTF-8".to_owned();
-            return Err(untrusted(&path, "it is not UTF-8".to_owned(), hint));
+            return Err(untrusted(role, &path, "it is not UTF-8".to_owned(), hint));
         };
         Ok(Text { text, origin: path.display().to_string() })
     }

@@ -13,6 +13,10 @@ use shannot::policy::Locale;
 pub(crate) struct Surroundings {
     /// `$SHANNOT_PROFILE`.
     pub(crate) profile: Option<OsString>,
+    /// `$SHANNOT_CONFIG`.
+    pub(crate) config: Option<PathBuf>,
+    /// `$HOME`, where it is absolute.
+    pub(crate) home: Option<PathBuf>,
     /// `$XDG_CONFIG_HOME/shannot`, by default `~/.config/shannot`.
     pub(crate) config_dir: Option<PathBuf>,
     /// The working directory, where it has a name.
@@ -29,6 +33,8 @@ impl Surroundings {
         let pairs = variables.iter().map(|(name, value)| (*name, value.as_str()));
         Self {
             profile: env::var_os("SHANNOT_PROFILE").filter(|name| !name.is_empty()),
+            config: env::var_os("SHANNOT_CONFIG").filter(|p| !p.is_empty()).map(PathBuf::from),
+            home: absolute("HOME"),
             config_dir: config_dir(),
             cwd: env::current_dir().ok(),
             locale: Locale::from_env(pairs),
@@ -41,10 +47,13 @@ pub(crate) fn local_executor() -> LocalExecutor {
     LocalExecutor::on_this_thread("/proc/self/exe".into())
 }
 
+fn absolute(name: &str) -> Option<PathBuf> {
+    env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute())
+}
+
 /// The XDG base directory specification: "all paths must be absolute. If an implementation
 /// encounters a relative path it should ignore it."
 fn config_dir() -> Option<PathBuf> {
-    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let base = absolute("XDG_CONFIG_HOME").or_else(|| Some(absolute("HOME")?.join(".config")));
     base.map(|base| base.join("shannot"))
 }

@@ -1,15 +1,15 @@
-//! Why a profile was refused, and where in its text.
+//! Why a text was refused, and where in it: the same for profiles and for configuration.
 
 use std::fmt;
 use std::ops::Range;
 
 use crate::spelling::nearest;
 
-/// Why a profile was refused.
+/// Why a text was refused.
 ///
 /// Displayed as `origin:line:column: key: what is wrong`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub struct ProfileError {
+pub struct TextError {
     origin: String,
     line: usize,
     column: usize,
@@ -18,7 +18,7 @@ pub struct ProfileError {
     hint: Option<String>,
 }
 
-impl ProfileError {
+impl TextError {
     /// Where the text came from, as the loader named it.
     pub fn origin(&self) -> &str {
         &self.origin
@@ -50,13 +50,14 @@ impl ProfileError {
     }
 
     /// The same error with something to do about it.
-    pub(crate) fn or_hint(mut self, hint: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn or_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 }
 
-impl fmt::Display for ProfileError {
+impl fmt::Display for TextError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { origin, line, column, key, message, .. } = self;
         write!(f, "{origin}:{line}:{column}: ")?;
@@ -69,41 +70,40 @@ impl fmt::Display for ProfileError {
 
 /// A text and its name, so that an offset becomes a place.
 #[derive(Debug, Clone)]
-pub(crate) struct Source {
-    pub(crate) origin: String,
-    pub(crate) text: String,
+pub struct Source {
+    /// What errors call the text: a path, for most.
+    pub origin: String,
+    /// The text.
+    pub text: String,
 }
 
 impl Source {
-    pub(crate) fn error(
-        &self,
-        at: usize,
-        key: Option<&str>,
-        message: impl Into<String>,
-    ) -> ProfileError {
+    /// An error at a byte of the text.
+    pub fn error(&self, at: usize, key: Option<&str>, message: impl Into<String>) -> TextError {
+        let (line, column) = self.place(at);
+        self.at(line, column, key, message)
+    }
+
+    /// The line of a byte and its column in characters, both from 1.
+    pub fn place(&self, at: usize) -> (usize, usize) {
         let mut at = at.min(self.text.len());
         while !self.text.is_char_boundary(at) {
             at -= 1;
         }
         let before = &self.text[..at];
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        self.at(
-            before.matches('\n').count() + 1,
-            before[line_start..].chars().count() + 1,
-            key,
-            message,
-        )
+        (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
     }
 
-    /// An error at a line and a column that a parser told.
-    pub(crate) fn at(
+    /// An error at a line and a column that are known already.
+    pub fn at(
         &self,
         line: usize,
         column: usize,
         key: Option<&str>,
         message: impl Into<String>,
-    ) -> ProfileError {
-        ProfileError {
+    ) -> TextError {
+        TextError {
             origin: self.origin.clone(),
             line,
             column,
@@ -114,7 +114,7 @@ impl Source {
     }
 
     /// What the TOML parser or serde found.
-    pub(crate) fn toml_error(&self, mut error: toml::de::Error) -> ProfileError {
+    pub fn toml_error(&self, mut error: toml::de::Error) -> TextError {
         let at = error.span().unwrap_or(Range { start: 0, end: 0 }).start;
         // Only the display of an error without its input names the keys that lead to it.
         error.set_input(None);
@@ -125,7 +125,7 @@ impl Source {
     }
 
     /// Adds the nearest known key where serde tells all that it knows.
-    pub(crate) fn with_spelling(&self, error: ProfileError) -> ProfileError {
+    pub(crate) fn with_spelling(&self, error: TextError) -> TextError {
         let quoted: Vec<&str> = error.message.split('`').skip(1).step_by(2).collect();
         let unknown = ["unknown field `", "unknown variant `"];
         let (true, Some((word, known))) =

@@ -1,0 +1,315 @@
+//! The configuration, and the targets in it.
+
+use std::fs;
+use std::os::unix::fs::{chown, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::harness::*;
+
+/// A directory of configuration that a user may write to, and the file in it.
+struct Home {
+    place: Place,
+    user: User,
+}
+
+impl Home {
+    fn new(user: User) -> Self {
+        let place = Place::new();
+        let dir = place.path("shannot");
+        fs::create_dir(&dir).unwrap();
+        let home = Self { place, user };
+        home.own(&dir);
+        home.own(dir.parent().unwrap());
+        home
+    }
+
+    fn own(&self, path: &Path) {
+        if rustix::process::getuid().is_root() {
+            chown(path, Some(self.user.uid), Some(self.user.gid)).unwrap();
+        }
+    }
+
+    fn file(&self) -> PathBuf {
+        self.place.path("shannot/config.toml")
+    }
+
+    fn write(&self, text: &str) {
+        self.own(&self.place.write("shannot/config.toml", text));
+        self.own(self.file().parent().unwrap());
+    }
+
+    fn text(&self) -> String {
+        fs::read_to_string(self.file()).unwrap()
+    }
+
+    fn shannot(&self, words: &[&str]) -> Command {
+        let mut command = shannot(self.user);
+        command.env("XDG_CONFIG_HOME", self.place.path("")).args(words);
+        command
+    }
+
+    fn end(&self, words: &[&str]) -> Ended {
+        end(&mut self.shannot(words))
+    }
+
+    /// What is said; it must be refused, and nothing may be changed.
+    #[track_caller]
+    fn refusal(&self, words: &[&str]) -> String {
+        let before = fs::read(self.file()).ok();
+        let ended = self.end(words);
+        assert_code(&ended, 125);
+        assert_eq!(fs::read(self.file()).ok(), before);
+        ended.complaint()
+    }
+}
+
+const COMMENTED: &str = "\
+# Mine.
+default_executor = \"local\" # here
+
+[executor.web1]  # the first
+type = \"ssh\"
+host = \"10.0.0.1\"
+
+# Both.
+[group]
+web = [\"web1\", \"local\"] # two
+one = [\"web1\"]
+";
+
+#[test]
+fn a_target_is_added_listed_and_removed() {
+    for user in everyone() {
+        let home = Home::new(user);
+        assert_code(&home.end(&["remote", "add", "prod", "--host", "prod.example.com"]), 0);
+        assert_eq!(home.text(), "[executor.prod]\ntype = \"ssh\"\nhost = \"prod.example.com\"\n");
+        let add = ["remote", "add", "root@db:2222", "--profile", "diagnostics"];
+        assert_code(&home.end(&add), 0);
+        let list = home.end(&["remote", "list", "--json"]).json();
+        let told = |at: usize| {
+            let told = ["name", "type", "address", "profile"].map(|key| list[at][key].clone());
+            told.map(|value| value.as_str().unwrap_or("-").to_owned()).join(" ")
+        };
+        assert_eq!(told(0), "db ssh root@db:2222 diagnostics");
+        assert_eq!(told(1), "local local - -");
+        assert_eq!(told(2), "prod ssh prod.example.com -");
+        assert_eq!(list[2]["line"], 1);
+        assert!(home.end(&["remote", "list"]).text().contains("root@db:2222"));
+        assert_code(&home.end(&["remote", "remove", "prod"]), 0);
+        assert!(!home.text().contains("prod"), "{}", home.text());
+        assert!(home.refusal(&["remote", "remove", "prod"]).contains("no target `prod`"));
+    }
+}
+
+#[test]
+fn comments_and_order_stay() {
+    let home = Home::new(ordinary());
+    home.write(COMMENTED);
+    assert_code(&home.end(&["remote", "add", "db", "--host", "db"]), 0);
+    let text = home.text();
+    let added = "\n[executor.db]\ntype = \"ssh\"\nhost = \"db\"\n";
+    assert_eq!(text.replacen(added, "", 1), COMMENTED, "{text}");
+    assert_code(&home.end(&["remote", "remove", "db"]), 0);
+    assert_eq!(home.text(), COMMENTED);
+    assert_code(&home.end(&["remote", "add", "web1", "other", "--force"]), 0);
+    assert_eq!(home.text(), COMMENTED.replace("10.0.0.1", "other"));
+    let ended = home.end(&["remote", "remove", "web1"]);
+    assert!(ended.text().contains("from the groups web, one"), "{ended:?}");
+    let left = "# Mine.\ndefault_executor = \"local\" # here\n\n# Both.\n[group]\n\
+        web = [\"local\"] # two\n";
+    assert_eq!(home.text(), left);
+}
+
+#[test]
+fn what_cannot_be_a_target_is_refused() {
+    let home = Home::new(ordinary());
+    home.write(COMMENTED);
+    for (words, why) in [
+        (&["prod", "--host", "-oProxyCommand=id"][..], "begins with `-`"),
+        (&["prod", "--host=-oProxyCommand=id"], "begins with `-`"),
+        (&["prod", "a b@host"], "contains ' '"),
+        (&["prod", "--host", "h", "--user", "a b"], "contains ' '"),
+        (&["prod", "--host", "h", "--user", "-l"], "begins with `-`"),
+        (&["prod", "h", "--port", "0"], "`0` is not a port"),
+        (&["prod", "h", "--port", "70000"], "`70000` is not a port"),
+        (&["prod", "h:22", "--port", "23"], "given twice"),
+        (&["prod", "a@h", "--user", "b"], "given twice"),
+        (&["a,b", "h"], "no name for a target"),
+        (&["@web", "h"], "no name for a target"),
+        (&["::1"], "`shannot remote add NAME HOST`"),
+        (&["web1", "h"], "there is a target `web1` already"),
+        (&["local", "h"], "`local` is this machine"),
+        (&["prod", "h", "--profile", "nosuch"], "no profile `nosuch`"),
+        (&["prod", "--url", "http://edge.example.com"], "not encrypted"),
+        (&["prod", "h", "--url", "https://edge"], "cannot be used with"),
+        (&["prod", "h", "--key", "/nosuch/key"], "/nosuch/key"),
+        (&["prod", "h", "--key", "/etc/passwd"], "chmod 600 /etc/passwd"),
+    ] {
+        let said = home.refusal(&[&["remote", "add"], words].concat());
+        assert!(said.contains(why), "{words:?}: {said}");
+    }
+    assert!(home.refusal(&["remote", "remove", "local"]).contains("without configuration"));
+    home.write("default_executor = \"a\"\n[executor.a]\ntype = \"ssh\"\nhost = \"h\"\n");
+    assert!(home.refusal(&["remote", "remove", "a"]).contains("no executor `a`"));
+}
+
+#[test]
+fn a_key_is_written_with_its_whole_path() {
+    let home = Home::new(ordinary());
+    let key = home.place.write("id", "secret");
+    home.own(&key);
+    let said = home.refusal(&["remote", "add", "x", "h", "--key", key.to_str().unwrap()]);
+    assert!(said.contains("mode 0644"), "{said}");
+    set_mode(&key, 0o600);
+    let mut add = home.shannot(&["remote", "add", "x", "h", "--key", "id"]);
+    assert_code(&end(add.current_dir(home.place.path(""))), 0);
+    assert!(home.text().contains(&format!("key_file = \"{}\"", key.display())), "{}", home.text());
+    assert_code(&home.end(&["config", "check"]), 0);
+    set_mode(&key, 0o644);
+    let checked = home.end(&["config", "check", "--json"]);
+    assert_code(&checked, 1);
+    let finding = &checked.json()[0];
+    assert_eq!((&finding["line"], &finding["key"]), (&4.into(), &"executor.x.key_file".into()));
+}
+
+/// Each holds the lock while it reads, edits and writes.
+#[test]
+fn of_adds_at_once_none_is_lost() {
+    for user in everyone() {
+        let home = Home::new(user);
+        let adds: Vec<_> = (0..24)
+            .map(|n| home.shannot(&["remote", "add", &format!("t{n}"), "h"]).spawn().unwrap())
+            .collect();
+        for mut add in adds {
+            assert!(add.wait().unwrap().success());
+        }
+        let list = home.end(&["remote", "list", "--json"]).json();
+        assert_eq!(list.as_array().unwrap().len(), 25, "{}", home.text());
+    }
+}
+
+#[test]
+fn a_file_that_is_not_right_stays_as_it_is() {
+    let home = Home::new(ordinary());
+    for (text, place) in [("[executor.x\n", "1:12: "), ("hots = 1\n", "1:1: "), ("\u{0}", "1:2: ")]
+    {
+        home.write(text);
+        let said = home.refusal(&["remote", "add", "prod", "h"]);
+        assert!(said.contains(&format!("config.toml:{place}")), "{said}");
+        assert!(home.refusal(&["run", "true"]).contains(&format!("config.toml:{place}")));
+        let checked = home.end(&["config", "check", "--json"]);
+        assert_code(&checked, 1);
+        assert_eq!(checked.json()[0]["line"], 1);
+    }
+}
+
+#[test]
+fn a_file_that_is_none_or_anybodys_is_refused() {
+    for user in everyone() {
+        let home = Home::new(user);
+        let add = ["remote", "add", "prod", "h"];
+        symlink("config.toml", home.file()).unwrap();
+        assert!(home.refusal(&add).contains("it is a symbolic link"));
+        fs::remove_file(home.file()).unwrap();
+        fs::create_dir(home.file()).unwrap();
+        assert!(home.refusal(&add).contains("it is no regular file"));
+        fs::remove_dir(home.file()).unwrap();
+        home.write("");
+        set_mode(&home.file(), 0o666);
+        assert!(home.refusal(&add).contains("as configuration: others may write to it"));
+        assert!(home.refusal(&["run", "true"]).contains("others may write to it"));
+        set_mode(&home.file(), 0o644);
+        assert_code(&home.end(&add), 0);
+    }
+}
+
+#[test]
+fn a_directory_that_cannot_be_written_to_is_told() {
+    let home = Home::new(ordinary());
+    home.write(COMMENTED);
+    set_mode(home.file().parent().unwrap(), 0o555);
+    let said = home.refusal(&["remote", "add", "prod", "h"]);
+    assert!(said.contains("cannot write") && said.contains("Permission denied"), "{said}");
+}
+
+/// With the umask of many distributions the group may write, and such a file is not trusted.
+#[test]
+fn what_was_added_is_trusted_whatever_the_umask() {
+    let home = Home::new(ordinary());
+    let mut shell = shell(home.user, "umask 002; \"$@\" remote add prod h && \"$@\" remote list");
+    let program = shannot(home.user).get_program().to_owned();
+    shell.env("XDG_CONFIG_HOME", home.place.path("")).arg("sh").arg(program);
+    assert_code(&end(&mut shell), 0);
+}
+
+#[test]
+fn every_value_is_shown_with_its_origin() {
+    let home = Home::new(ordinary());
+    home.write(COMMENTED);
+    let file = home.file();
+    let shown = home.end(&["config", "show"]);
+    let line = |text: &str| {
+        let found = shown.text().lines().find(|line| line.starts_with(text));
+        found.unwrap_or_else(|| panic!("{text}: {shown:?}")).to_owned()
+    };
+    assert!(line("default_executor = ").ends_with(&format!("# {}:2", file.display())));
+    assert!(line("host = \"10.0.0.1\"").ends_with("config.toml:6"));
+    assert!(line("deploy = \"ask\"").ends_with("# default"));
+    assert!(line("web = [\"web1\", \"local\"]").ends_with("config.toml:10"));
+    // What is shown is TOML and says the same.
+    let again = home.place.write("again.toml", shown.text());
+    let rows = |config: &Path| {
+        let mut show = shannot(home.user);
+        let ended = end(show.args(["config", "show", "--json", "--config"]).arg(config));
+        let rows: Vec<_> = ended.json().as_array().unwrap().clone();
+        rows.into_iter()
+            .map(|row| (row["table"].clone(), row["key"].clone(), row["value"].clone()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(rows(&file), rows(&again));
+    let path = home.end(&["config", "path"]);
+    assert_eq!(path.text().trim_end(), file.to_str().unwrap());
+}
+
+#[test]
+fn one_file_alone_is_read_where_it_is_named() {
+    let home = Home::new(ordinary());
+    home.write(COMMENTED);
+    let other = home.place.write("other.toml", "[executor.x]\ntype = \"ssh\"\nhost = \"h\"\n");
+    let names = |command: &mut Command| {
+        let list = end(command.args(["remote", "list", "--json"])).json();
+        let names = list.as_array().unwrap().iter().map(|entry| entry["name"].to_string());
+        names.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(names(&mut home.shannot(&[])), r#""local" "web1""#);
+    assert_eq!(names(home.shannot(&[]).arg("--config").arg(&other)), r#""local" "x""#);
+    assert_eq!(names(home.shannot(&[]).env("SHANNOT_CONFIG", &other)), r#""local" "x""#);
+    let missing = ["run", "--config", "/nosuch/config.toml", "true"];
+    assert!(home.refusal(&missing).contains("/nosuch/config.toml"));
+}
+
+#[test]
+fn a_command_runs_where_the_configuration_says_or_not_at_all() {
+    for user in everyone() {
+        let home = Home::new(user);
+        home.write("default_executor = \"far\"\n[executor.far]\ntype = \"ssh\"\nhost = \"h\"\n");
+        assert!(home.refusal(&["run", "true"]).contains("cannot run commands on `far`"));
+        let here = home.end(&["run", "--target", "local", "uname"]);
+        assert_code(&here, 0);
+        assert_eq!(here.text(), "Linux\n");
+        assert!(home.refusal(&["run", "--target", "fra", "true"]).contains("no target `fra`"));
+    }
+}
+
+#[test]
+fn a_target_brings_its_profile() {
+    let home = Home::new(ordinary());
+    home.write("[executor.local]\ntype = \"local\"\nprofile = \"network\"\n");
+    let profile = |command: &mut Command| {
+        end(command.args(["run", "--json", "true"])).json()["profile"].clone()
+    };
+    assert_eq!(profile(&mut home.shannot(&[])), "network");
+    assert_eq!(profile(home.shannot(&[]).env("SHANNOT_PROFILE", "readonly")), "readonly");
+    assert_eq!(profile(&mut home.shannot(&["--profile", "minimal"])), "minimal");
+}
