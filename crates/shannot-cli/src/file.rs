@@ -2,10 +2,10 @@
 //! may run and where, so it must belong to root or to the user who runs, and nobody else may change
 //! it.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, FileType, Mode, OFlags, RenameFlags, Stat, fstat, openat, renameat_with};
@@ -87,7 +87,11 @@ pub(crate) fn write(path: &Path, text: &str, existing: Existing) -> Result<(), E
     draft.push(name);
     draft.push(format!(".{}", std::process::id()));
     let draft = dir.join(draft);
-    let written = write_draft(&draft, text).and_then(|()| {
+    let before = match existing {
+        Existing::Keep => None,
+        Existing::Replace => std::fs::symlink_metadata(path).ok(),
+    };
+    let written = write_draft(&draft, text, before.as_ref()).and_then(|()| {
         let flags = match existing {
             Existing::Keep => RenameFlags::NOREPLACE,
             Existing::Replace => RenameFlags::empty(),
@@ -106,9 +110,12 @@ pub(crate) fn write(path: &Path, text: &str, existing: Existing) -> Result<(), E
     })
 }
 
-fn write_draft(path: &Path, text: &str) -> io::Result<()> {
+/// Writes a new file, with the mode of the one whose place it will take: what nobody else could read stays
+/// so.
+fn write_draft(path: &Path, text: &str, before: Option<&Metadata>) -> io::Result<()> {
     // Not for the group, whatever the umask: it would not be trusted when it is read.
-    let mut file = File::options().write(true).create_new(true).mode(0o644).open(path)?;
+    let mode = before.map_or(0o644, |before| before.mode() & 0o777 & !WRITABLE_BY_OTHERS);
+    let mut file = File::options().write(true).create_new(true).mode(mode).open(path)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
 }

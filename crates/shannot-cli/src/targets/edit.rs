@@ -1,9 +1,11 @@
 //! Changes to a configuration file, with all that a person wrote left as it is.
 
 use std::fs::{self, File};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::fs::OFlags;
 use toml_edit::{DocumentMut, Item, Table, TableLike, Value as Edited};
 
 use super::stated::Stated;
@@ -61,18 +63,32 @@ pub(crate) fn add(
     }
     let executors = open.table("executor")?;
     match executors.get_mut(name.as_str()).and_then(Item::as_table_like_mut) {
-        Some(table) => {
-            table.clear();
-            entry.into_iter().for_each(|(key, value)| drop(table.insert(key, value.into())));
-        }
+        Some(table) => replace(table, entry),
         None => {
             let mut table = Table::new();
-            entry.into_iter().for_each(|(key, value)| drop(table.insert(key, value.into())));
+            replace(&mut table, entry);
             executors.insert(name.as_str(), Item::Table(table));
         }
     }
     let replaced = known.is_some();
     open.write().map(|path| Added { path, replaced })
+}
+
+/// Puts an entry into a table, with the comments of the keys that stay.
+fn replace(table: &mut dyn TableLike, entry: Entry) {
+    let before: Vec<String> = table.iter().map(|(key, _)| key.to_owned()).collect();
+    for key in before.iter().filter(|key| !entry.iter().any(|(stays, _)| stays == key)) {
+        table.remove(key);
+    }
+    for (key, mut value) in entry {
+        match table.get_mut(key).and_then(Item::as_value_mut) {
+            Some(old) => {
+                *value.decor_mut() = old.decor().clone();
+                *old = value;
+            }
+            None => drop(table.insert(key, value.into())),
+        }
+    }
 }
 
 /// Removes an executor, also from the groups of the same file.
@@ -86,7 +102,7 @@ pub(crate) fn remove(
 ) -> Result<Removed, Error> {
     let mut open = Open::new(files, surroundings)?;
     let before = open.check(&open.document.to_string())?;
-    if open.table("executor")?.remove(name.as_str()).is_none() {
+    let Some(removed) = open.table("executor")?.remove(name.as_str()) else {
         let Some(known) = before.targets.get(name) else { return Err(before.no_target(name)) };
         return Err(match known.name.origin.file() {
             Some(path) => Error::ElsewhereStated {
@@ -99,9 +115,16 @@ pub(crate) fn remove(
                 hint: "another one can be the default: `default_executor`".to_owned(),
             },
         });
+    };
+    if let Item::Table(table) = &removed {
+        keep_comments(&mut open.document, table);
     }
     let mut groups = Vec::new();
-    if let Some(table) = open.document.get_mut("group").and_then(Item::as_table_like_mut) {
+    // Another file may have one of the name too, which stands for it from now on.
+    let others = open.check("").ok().filter(|others| others.targets.contains_key(name));
+    if others.is_none()
+        && let Some(table) = open.document.get_mut("group").and_then(Item::as_table_like_mut)
+    {
         let names: Vec<String> = table.iter().map(|(group, _)| group.to_owned()).collect();
         for group in names {
             let Some(members) = table.get_mut(&group).and_then(Item::as_array_mut) else {
@@ -125,6 +148,50 @@ pub(crate) fn remove(
     open.write().map(|path| Removed { path, groups })
 }
 
+/// What stands above a table, with a blank line between, is not about it: it goes to what follows.
+fn keep_comments(document: &mut DocumentMut, removed: &Table) {
+    let prefix = removed.decor().prefix().and_then(|prefix| prefix.as_str()).unwrap_or_default();
+    let lines: Vec<&str> = prefix.split_inclusive('\n').collect();
+    let Some(blank) = lines.iter().rposition(|line| line.trim().is_empty()) else { return };
+    let kept = lines[..blank].concat();
+    if !kept.contains('#') {
+        return;
+    }
+    let mut follows = None;
+    for table in tables(document.as_table_mut()) {
+        let is_nearer = |than: &&mut Table| table.position() < than.position();
+        if table.position() > removed.position() && follows.as_ref().is_none_or(is_nearer) {
+            follows = Some(table);
+        }
+    }
+    match follows {
+        Some(table) => {
+            let prefix = table.decor().prefix().and_then(|prefix| prefix.as_str());
+            let prefix = kept + prefix.unwrap_or_default();
+            table.decor_mut().set_prefix(prefix);
+        }
+        None => {
+            let trailing = document.trailing().as_str().unwrap_or_default();
+            document.set_trailing(kept + trailing);
+        }
+    }
+}
+
+/// The tables with a line of their own.
+fn tables(table: &mut Table) -> Vec<&mut Table> {
+    let mut found = Vec::new();
+    for (_, item) in table.iter_mut() {
+        if let Item::Table(table) = item {
+            if table.is_implicit() || table.is_dotted() {
+                found.extend(tables(table));
+            } else {
+                found.push(table);
+            }
+        }
+    }
+    found
+}
+
 impl<'a> Open<'a> {
     fn new(files: &'a Files, surroundings: &'a Surroundings) -> Result<Self, Error> {
         let path = files.edited.as_deref().ok_or(Error::NoHome)?;
@@ -138,7 +205,11 @@ impl<'a> Open<'a> {
         let mut lock = std::ffi::OsString::from(".");
         lock.push(name);
         lock.push(".lock");
-        let lock = File::options().create(true).append(true).open(dir.join(lock));
+        let mut options = File::options();
+        // Where others can put something in its place, it is nothing that they choose.
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        options.create(true).append(true).mode(0o600).custom_flags(flags.bits().cast_signed());
+        let lock = options.open(dir.join(lock));
         let lock = lock.and_then(|lock| lock.lock().map(|()| lock)).map_err(failed)?;
         let text = file::read_trusted(Role::Config, path)?.map(|text| text.text);
         let text = text.unwrap_or_default();

@@ -1,7 +1,7 @@
 //! The configuration, and the targets in it.
 
 use std::fs;
-use std::os::unix::fs::{chown, symlink};
+use std::os::unix::fs::{MetadataExt as _, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -119,6 +119,63 @@ fn comments_and_order_stay() {
     let left = "# Mine.\ndefault_executor = \"local\" # here\n\n# Both.\n[group]\n\
         web = [\"local\"] # two\n";
     assert_eq!(home.text(), left);
+}
+
+#[test]
+fn a_comment_goes_with_what_it_is_about() {
+    let home = Home::new(ordinary());
+    let ssh = "type = \"ssh\"\nhost = \"h\" # its\n";
+    let (top, end) = ("# The top.\n\n", "\n# The end.\n");
+    let [a, b, c] = ["a", "b", "c"].map(|name| format!("# {name}\n[executor.{name}]\n{ssh}"));
+    home.write(&format!("{top}{a}\n{b}\n{c}{end}"));
+    for (name, left) in [
+        ("a", format!("{top}{b}\n{c}{end}")),
+        ("c", format!("{top}{b}{end}")),
+        ("b", format!("# The top.\n{end}")),
+    ] {
+        assert_code(&home.end(&["remote", "remove", name]), 0);
+        assert_eq!(home.text(), left);
+    }
+    home.write(&format!("{a}# as asked\nport = 22 # the usual\nprofile = \"minimal\"\n"));
+    assert_code(&home.end(&["remote", "add", "a", "g:23", "--force"]), 0);
+    let left = "# a\n[executor.a]\ntype = \"ssh\"\nhost = \"g\" # its\n\
+        # as asked\nport = 23 # the usual\n";
+    assert_eq!(home.text(), left);
+}
+
+/// Whatever way of TOML's a table is written in.
+#[test]
+fn every_spelling_is_edited() {
+    for text in [
+        "executor = { a = { type = \"ssh\", host = \"h\" } }\n[group]\ng = [\"a\"]\n",
+        "executor.a = { type = \"ssh\", host = \"h\" }\ngroup = { g = [\"a\"] }\n",
+        "executor.a.type = \"ssh\"\nexecutor.a.host = \"h\"\ngroup.g = [\"a\"]\n",
+        "[executor]\na = { type = \"ssh\", host = \"h\" }\n[group]\ng = [\n  \"a\", # it\n]\n",
+        "[\"executor\".'a']\r\ntype = \"ssh\"\r\nhost = \"h\"\r\n[group]\r\ng = [\"a\"]\r\n",
+    ] {
+        let home = Home::new(ordinary());
+        home.write(text);
+        assert_code(&home.end(&["remote", "add", "b", "h"]), 0);
+        assert_code(&home.end(&["remote", "add", "a", "other", "--force"]), 0);
+        let list = home.end(&["remote", "list", "--json"]).json();
+        assert_eq!((&list[0]["address"], &list[1]["name"]), (&"other".into(), &"b".into()));
+        assert_eq!(list[0]["groups"][0], "g", "{}", home.text());
+        assert_code(&home.end(&["remote", "remove", "a"]), 0);
+        let list = home.end(&["remote", "list", "--json"]).json();
+        assert_eq!(list.as_array().unwrap().len(), 2, "{}", home.text());
+        assert!(!home.text().contains("\"a\""), "{}", home.text());
+    }
+}
+
+#[test]
+fn a_file_keeps_its_mode() {
+    for user in everyone() {
+        let home = Home::new(user);
+        home.write(COMMENTED);
+        set_mode(&home.file(), 0o600);
+        assert_code(&home.end(&["remote", "add", "db", "h"]), 0);
+        assert_eq!(fs::metadata(home.file()).unwrap().mode() & 0o777, 0o600);
+    }
 }
 
 #[test]
