@@ -94,6 +94,10 @@ impl Error {
             Self::Exists { .. } | Self::TargetExists { .. } => {
                 Some("`--force` replaces it".to_owned())
             }
+            // It might say something else of where or what, so that it cannot be passed over.
+            Self::Read { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
+                Some("is $HOME that of another user?".to_owned())
+            }
             Self::Cwd { .. } => Some("write the path without `.` and `..`".to_owned()),
             Self::Failure(failure) => hint_of_failure(failure).map(str::to_owned),
             Self::Refused(_)

@@ -281,6 +281,17 @@ fn a_file_that_is_none_or_anybodys_is_refused() {
     }
 }
 
+/// What it says cannot be known, and might be that commands run elsewhere.
+#[test]
+fn a_file_that_cannot_be_read_is_not_passed_over() {
+    let home = Home::new(ordinary());
+    home.write(COMMENTED);
+    set_mode(&home.file(), 0o000);
+    let ended = home.end(&["run", "true"]);
+    assert_code(&ended, 125);
+    assert!(ended.complaint().contains("hint: is $HOME"), "{ended:?}");
+}
+
 #[test]
 fn a_directory_that_cannot_be_written_to_is_told() {
     let home = Home::new(ordinary());

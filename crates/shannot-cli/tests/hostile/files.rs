@@ -58,10 +58,7 @@ fn nothing_is_changed_on_a_submount(column: Column) {
              ls {0} >&2 && cat victim >&2",
             word(&mount)
         );
-        let mut unshare = Command::new("unshare");
-        let shell = in_shell(&script, command);
-        unshare.args(["--mount", "--propagation", "private"]).arg("bash").args(shell.get_args());
-        unshare.output().expect("unshare starts")
+        among_own_mounts(&script, command).output().expect("unshare starts")
     };
     for words in [["change", word(&mount)], ["create", word(&mount)]] {
         let all: Vec<_> = [word(&probe())].into_iter().chain(words).map(str::to_owned).collect();

@@ -131,12 +131,8 @@ fn bind_mounts_of_what_is_hidden_are_hidden(column: Column) {
         word(&tree),
         word(&of_parent)
     );
-    let run = |command: &Command| {
-        let mut unshare = Command::new("unshare");
-        let shell = in_shell(&script, command);
-        unshare.args(["--mount", "--propagation", "private"]).arg("bash").args(shell.get_args());
-        unshare.output().expect("unshare starts")
-    };
+    let run =
+        |command: &Command| among_own_mounts(&script, command).output().expect("unshare starts");
     let ran = Ran::read(&run(&shannot(column, &hiding(&[&secret]), &["--json"], &words)));
     let mut control = Command::new(&probe);
     control.args(&words[1..]);
@@ -230,11 +226,8 @@ fn linked_homes_are_hidden(column: Column) {
             [word(&probe), "read-each"].into_iter().chain(names.iter().map(|p| word(p))).collect();
         let profile = Profile { paths: String::new(), ..Profile::default() };
         let command = shannot(column, &profile, &["--json"], &words);
-        let shell =
-            in_shell(&format!("mount --bind {} /etc/passwd && SHANNOT", word(&file)), &command);
-        let mut unshare = Command::new("unshare");
-        unshare.args(["--mount", "--propagation", "private"]).arg("bash").args(shell.get_args());
-        let out = unshare.stdin(std::process::Stdio::null()).output().expect("unshare starts");
+        let script = format!("mount --bind {} /etc/passwd && SHANNOT", word(&file));
+        let out = among_own_mounts(&script, &command).output().expect("unshare starts");
         let ran = Ran::read(&out);
         assert!(ran.report.escaped.is_empty(), "a home named {named:?} shows: {:?}", ran.report);
         ran.report.assert_blocked();

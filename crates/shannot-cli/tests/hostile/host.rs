@@ -134,3 +134,13 @@ pub(crate) fn in_shell(script: &str, command: &Command) -> Command {
     }
     shell
 }
+
+/// The same in a mount namespace of its own, out of which no mount goes.
+pub(crate) fn among_own_mounts(script: &str, command: &Command) -> Command {
+    let shell = in_shell(script, command);
+    let mut unshare = Command::new("unshare");
+    unshare.args(["--mount", "--propagation", "private"]).arg("bash").args(shell.get_args());
+    unshare.envs(shell.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    unshare.stdin(Stdio::null());
+    unshare
+}

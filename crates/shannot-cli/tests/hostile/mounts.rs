@@ -92,10 +92,7 @@ fn later_mounts_stay_out(column: Column) {
             "mount --bind {0} {0} && mount --make-shared {0} && exec SHANNOT",
             word(&shared)
         );
-        let mut all = Command::new("unshare");
-        let shell = in_shell(&script, command);
-        all.args(["--mount", "--propagation", "private"]).arg("bash").args(shell.get_args());
-        let mut held = Held::start(&mut all);
+        let mut held = Held::start(&mut among_own_mounts(&script, command));
         mount_beside(held.child.id(), &below, &file);
         held.finish()
     };

@@ -145,6 +145,7 @@ fn no_terminal_is_reachable(column: Column) {
         session.args(["--ctty", "bash", "-c"]);
         let shell = in_shell("SHANNOT", &command);
         session.arg(shell.get_args().last().expect("a script"));
+        session.envs(shell.get_envs().filter_map(|(name, value)| Some((name, value?))));
         let slave =
             std::fs::File::options().read(true).write(true).open(&name).expect("the terminal");
         let ran = Ran::read(&session.stdin(slave).output().expect("setsid starts"));
