@@ -2,10 +2,10 @@
 //! may run and where, so it must belong to root or to the user who runs, and nobody else may change
 //! it.
 
-use std::fs::{File, Metadata};
+use std::fs::{File, Metadata, Permissions};
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, FileType, Mode, OFlags, RenameFlags, Stat, fstat, openat, renameat_with};
@@ -110,12 +110,19 @@ pub(crate) fn write(path: &Path, text: &str, existing: Existing) -> Result<(), E
     })
 }
 
-/// Writes a new file, with the mode of the one whose place it will take: what nobody else could read stays
-/// so.
+/// Writes a new file, with the group and the mode of the one whose place it will take, whatever the
+/// umask: who could read it still can, and nobody else.
 fn write_draft(path: &Path, text: &str, before: Option<&Metadata>) -> io::Result<()> {
-    // Not for the group, whatever the umask: it would not be trusted when it is read.
+    // Not for the group to write: it would not be trusted when it is read.
     let mode = before.map_or(0o644, |before| before.mode() & 0o777 & !WRITABLE_BY_OTHERS);
-    let mut file = File::options().write(true).create_new(true).mode(mode).open(path)?;
+    let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
+    if let Some(gid) = before
+        .map(MetadataExt::gid)
+        .filter(|gid| file.metadata().is_ok_and(|own| own.gid() != *gid))
+    {
+        fchown(&file, None, Some(gid))?;
+    }
+    file.set_permissions(Permissions::from_mode(mode))?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
 }

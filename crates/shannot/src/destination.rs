@@ -1,15 +1,18 @@
 //! Where a host is reached over SSH.
 //!
-//! Host and user become words of an `ssh` command line, and ssh_config(5) may hand them on to a
-//! shell (`ProxyCommand`, `Match exec`), so what neither name ever needs is refused here: the same
-//! characters that OpenSSH's own `ssh` refuses since 9.6 (CVE-2023-51385), for older ones do not.
+//! Host and user become words of an `ssh` command line, and ssh_config(5) may hand them on to a shell
+//! (`ProxyCommand %h`, `Match exec`; CVE-2023-51385) and writes a host into known_hosts, where `*` and
+//! `!` are patterns. OpenSSH refuses some characters in them since 9.6; here is a list of those that
+//! they may have.
 
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::num::NonZeroU16;
 use std::str::FromStr;
 
-/// What a shell or `ssh` takes for something else than a part of a name.
-const NOT_IN_A_NAME: &str = "'`\"$\\;&<>|(){}";
+/// What a name may have beside letters and digits: a shell takes none of it for anything else.
+const IN_A_HOST: &str = ".-_+";
+const IN_A_USER: &str = ".-_+@";
 
 /// Why a text is no destination, or no part of one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,7 +29,8 @@ pub enum DestinationError {
         /// The text.
         text: String,
     },
-    /// A character that cannot be in such a name.
+    /// A character that cannot be in such a name; a colon is none of a host's, but of an IPv6
+    /// address.
     #[error("the {what} `{}` contains {found:?}", .text.escape_debug())]
     Character {
         /// `host` or `user`.
@@ -83,8 +87,12 @@ impl Port {
 impl FromStr for HostName {
     type Err = DestinationError;
     fn from_str(text: &str) -> Result<Self, DestinationError> {
-        // `@`, `,` and `/` end a host in the places where a person writes one.
-        check("host", text, "@,/")?;
+        // With a zone, RFC 4007, which is the name of an interface.
+        let (address, zone) = text.split_once('%').unwrap_or((text, "0"));
+        match address.parse::<Ipv6Addr>() {
+            Ok(_) => check("host", zone, IN_A_HOST)?,
+            Err(_) => check("host", text, IN_A_HOST)?,
+        }
         Ok(Self(text.to_owned()))
     }
 }
@@ -92,7 +100,7 @@ impl FromStr for HostName {
 impl FromStr for UserName {
     type Err = DestinationError;
     fn from_str(text: &str) -> Result<Self, DestinationError> {
-        check("user", text, ":/")?;
+        check("user", text, IN_A_USER)?;
         Ok(Self(text.to_owned()))
     }
 }
@@ -121,9 +129,7 @@ fn check(what: &'static str, text: &str, more: &str) -> Result<(), DestinationEr
     if text.starts_with('-') {
         return Err(DestinationError::Option { what, text: text.to_owned() });
     }
-    let is_wrong = |c: &char| {
-        c.is_whitespace() || c.is_control() || NOT_IN_A_NAME.contains(*c) || more.contains(*c)
-    };
+    let is_wrong = |c: &char| !c.is_ascii_alphanumeric() && !more.contains(*c);
     if let Some(found) = text.chars().find(is_wrong) {
         return Err(DestinationError::Character { what, text: text.to_owned(), found });
     }
@@ -182,6 +188,9 @@ fn split_port(text: &str) -> Result<(&str, Option<&str>), DestinationError> {
     let wrong = || DestinationError::Brackets(text.to_owned());
     if let Some(inside) = text.strip_prefix('[') {
         let (host, after) = inside.split_once(']').ok_or_else(wrong)?;
+        if !host.contains(':') {
+            return Err(wrong());
+        }
         return match after.strip_prefix(':') {
             Some(port) => Ok((host, Some(port))),
             None if after.is_empty() => Ok((host, None)),
@@ -230,6 +239,10 @@ mod tests {
             assert_eq!(read.port.map(Port::get), port, "{text}");
             assert_eq!(read.to_string(), text);
         }
+        // The host's own text has neither port nor brackets.
+        for host in ["db:2222", "[::1]", "::1]"] {
+            assert!(host.parse::<HostName>().is_err(), "{host}");
+        }
         assert_eq!("[::1]".parse::<Destination>().unwrap().to_string(), "::1");
     }
 
@@ -261,6 +274,22 @@ mod tests {
             "prod,web",
             "ssh://prod",
             "pro\u{a0}d",
+            "*",
+            "*.example.com",
+            "!prod",
+            "?",
+            "[a-z]",
+            "~root",
+            "#x",
+            "x%h",
+            "a=b",
+            "*@prod",
+            "%r@prod",
+            "h:22:33",
+            "a:b:c",
+            "fe80::1%",
+            "fe80::1%*",
+            "[prod",
             &"x".repeat(256),
         ] {
             assert!(text.parse::<Destination>().is_err(), "{text}");

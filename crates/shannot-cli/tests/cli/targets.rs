@@ -168,13 +168,23 @@ fn every_spelling_is_edited() {
 }
 
 #[test]
-fn a_file_keeps_its_mode() {
+fn a_file_keeps_its_mode_and_group() {
     for user in everyone() {
         let home = Home::new(user);
         home.write(COMMENTED);
-        set_mode(&home.file(), 0o600);
-        assert_code(&home.end(&["remote", "add", "db", "h"]), 0);
-        assert_eq!(fs::metadata(home.file()).unwrap().mode() & 0o777, 0o600);
+        for mode in [0o600, 0o640, 0o644] {
+            set_mode(&home.file(), mode);
+            if rustix::process::getuid().is_root() && user.uid == 0 {
+                chown(home.file(), None, Some(33)).unwrap();
+            }
+            let group = fs::metadata(home.file()).unwrap().gid();
+            let program = shannot(user).get_program().to_owned();
+            let mut shell = shell(user, "umask 077; \"$1\" remote add db h --force");
+            shell.env("XDG_CONFIG_HOME", home.place.path("")).arg("sh").arg(program);
+            assert_code(&end(&mut shell), 0);
+            let found = fs::metadata(home.file()).unwrap();
+            assert_eq!((found.mode() & 0o777, found.gid()), (mode, group));
+        }
     }
 }
 
