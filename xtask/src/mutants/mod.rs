@@ -42,7 +42,7 @@ impl Mutant {
 /// the page.
 ///
 /// # Errors
-/// A mutant that no test notices, or that cannot be made.
+/// A mutant that no test notices, or that cannot be made; or the set-up of the tests failed.
 pub(crate) fn run(words: &[String]) -> Result<(), String> {
     let table: Table = toml::from_str(TABLE).map_err(|e| format!("table.toml: {e}"))?;
     let is_wanted = |m: &Mutant| {
@@ -51,6 +51,7 @@ pub(crate) fn run(words: &[String]) -> Result<(), String> {
     };
     // All of them first: an hour later would be late.
     table.mutant.iter().try_for_each(|mutant| mutant.made().map(drop))?;
+    crate::test::set_up()?;
     let copy = Copy::make()?;
     if let Some(test) = copy.first_failure(Path::new("crates/shannot-sandbox"))? {
         return Err(format!("the tests fail before anything is broken: {test}"));
