@@ -96,7 +96,7 @@ impl Error {
             }
             // It might say something else of where or what, so that it cannot be passed over.
             Self::Read { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
-                Some("is $HOME that of another user?".to_owned())
+                Some("let your user read it, or give another with $HOME or --config".to_owned())
             }
             Self::Cwd { .. } => Some("write the path without `.` and `..`".to_owned()),
             Self::Failure(failure) => hint_of_failure(failure).map(str::to_owned),

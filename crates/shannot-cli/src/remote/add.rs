@@ -42,8 +42,18 @@ pub(super) fn run(
         entry.push(("profile", asked.into_owned().into()));
     }
     let added = targets::add(files, surroundings, &name, entry, existing)?;
-    let done = if added.replaced { "replaced" } else { "added" };
-    human::print(&format!("{done} `{name}` in {}", added.path.display()));
+    let path = added.path.display();
+    let mut text = match &added.replaced {
+        Some(_) => format!("replaced `{name}` in {path}"),
+        None => format!("added `{name}` in {path}"),
+    };
+    if let Some(dropped) = added.replaced.filter(|dropped| !dropped.is_empty()) {
+        text.push_str(&format!(", without its {}", dropped.join(", ")));
+    }
+    if let Some(origin) = added.shadowed {
+        text.push_str(&format!(", in the place of the one at {origin}"));
+    }
+    human::print(&text);
     Ok(ExitCode::Fine)
 }
 

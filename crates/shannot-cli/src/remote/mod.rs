@@ -21,6 +21,9 @@ pub(crate) fn run(args: Args, global: &Global) -> ExitCode {
             if !removed.groups.is_empty() {
                 text.push_str(&format!(", also from the groups {}", removed.groups.join(", ")));
             }
+            if let Some(origin) = removed.still {
+                text.push_str(&format!("; `{}` is the one at {origin} now", args.name));
+            }
             human::print(&text);
             ExitCode::Fine
         }),

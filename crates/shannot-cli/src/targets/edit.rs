@@ -1,17 +1,16 @@
 //! Changes to a configuration file, with all that a person wrote left as it is.
 
-use std::fs::{self, File};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::OFlags;
-use toml_edit::{DocumentMut, Item, Table, TableLike, Value as Edited};
+use toml_edit::{Array, DocumentMut, Item, RawString, Table, TableLike, Value as Edited};
 
 use super::stated::Stated;
-use super::{Files, TargetName, Targets};
+use super::{Files, Origin, TargetName, Targets};
 use crate::error::Error;
-use crate::file::{self, Existing, Role};
+use crate::file::{self, Existing, Lock, Role, Version};
 use crate::surroundings::Surroundings;
 
 /// An executor to be written: the keys of its table, in order.
@@ -21,8 +20,11 @@ pub(crate) type Entry = Vec<(&'static str, Edited)>;
 #[derive(Debug)]
 pub(crate) struct Added {
     pub(crate) path: PathBuf,
-    /// Whether another one of the name was there.
-    pub(crate) replaced: bool,
+    /// What the one of the name had that was in the file, and the new one has not; `None` where
+    /// there was none.
+    pub(crate) replaced: Option<Vec<String>>,
+    /// Where the one of the name is that does not count any more: in a file that is read before.
+    pub(crate) shadowed: Option<Origin>,
 }
 
 /// What was removed.
@@ -31,6 +33,8 @@ pub(crate) struct Removed {
     pub(crate) path: PathBuf,
     /// The groups that it was taken out of.
     pub(crate) groups: Vec<String>,
+    /// Where the one is that has the name now.
+    pub(crate) still: Option<Origin>,
 }
 
 /// A configuration file that nobody else edits meanwhile.
@@ -39,7 +43,41 @@ struct Open<'a> {
     surroundings: &'a Surroundings,
     path: &'a Path,
     document: DocumentMut,
-    _lock: File,
+    spelling: Spelling,
+    /// The file that was read; `None` where there is none.
+    version: Option<Version>,
+    _lock: Lock,
+}
+
+/// What the editor of TOML does not keep of a text.
+#[derive(Debug, Clone, Copy)]
+struct Spelling {
+    byte_order_mark: bool,
+    /// Whether all lines end as on Windows.
+    crlf: bool,
+}
+
+impl Spelling {
+    const MARK: char = '\u{feff}';
+
+    fn of(text: &str) -> Self {
+        let lines = text.matches('\n').count();
+        Self {
+            byte_order_mark: text.starts_with(Self::MARK),
+            crlf: lines > 0 && text.matches("\r\n").count() == lines,
+        }
+    }
+
+    fn spell(self, document: &DocumentMut) -> String {
+        let mut text = document.to_string();
+        if self.crlf {
+            text = text.replace("\r\n", "\n").replace('\n', "\r\n");
+        }
+        if self.byte_order_mark && !text.starts_with(Self::MARK) {
+            text.insert(0, Self::MARK);
+        }
+        text
+    }
 }
 
 /// Adds an executor.
@@ -55,29 +93,32 @@ pub(crate) fn add(
     existing: Existing,
 ) -> Result<Added, Error> {
     let mut open = Open::new(files, surroundings)?;
-    let before = open.check(&open.document.to_string())?;
-    let known = before.targets.get(name).filter(|known| known.name.origin.file().is_some());
+    let before = open.check(&open.text())?;
+    let known = before.targets.get(name).map(|known| &known.name.origin);
+    let known = known.filter(|origin| origin.file().is_some());
     if let (Some(known), Existing::Keep) = (known, existing) {
-        let (name, place) = (name.to_string(), known.name.origin.to_string());
-        return Err(Error::TargetExists { name, place });
+        return Err(Error::TargetExists { name: name.to_string(), place: known.to_string() });
     }
+    let shadowed = known.filter(|known| known.file() != Some(open.path)).cloned();
     let executors = open.table("executor")?;
-    match executors.get_mut(name.as_str()).and_then(Item::as_table_like_mut) {
-        Some(table) => replace(table, entry),
+    let replaced = match executors.get_mut(name.as_str()).and_then(Item::as_table_like_mut) {
+        Some(table) => Some(replace(table, entry)),
         None => {
             let mut table = Table::new();
             replace(&mut table, entry);
             executors.insert(name.as_str(), Item::Table(table));
+            None
         }
-    }
-    let replaced = known.is_some();
-    open.write().map(|path| Added { path, replaced })
+    };
+    open.write().map(|path| Added { path, replaced, shadowed })
 }
 
-/// Puts an entry into a table, with the comments of the keys that stay.
-fn replace(table: &mut dyn TableLike, entry: Entry) {
-    let before: Vec<String> = table.iter().map(|(key, _)| key.to_owned()).collect();
-    for key in before.iter().filter(|key| !entry.iter().any(|(stays, _)| stays == key)) {
+/// Puts an entry into a table, with the comments of the keys that stay. Returns those that do not.
+fn replace(table: &mut dyn TableLike, entry: Entry) -> Vec<String> {
+    let before = table.iter().map(|(key, _)| key.to_owned());
+    let dropped: Vec<String> =
+        before.filter(|key| !entry.iter().any(|(stays, _)| stays == key)).collect();
+    for key in &dropped {
         table.remove(key);
     }
     for (key, mut value) in entry {
@@ -89,6 +130,7 @@ fn replace(table: &mut dyn TableLike, entry: Entry) {
             None => drop(table.insert(key, value.into())),
         }
     }
+    dropped
 }
 
 /// Removes an executor, also from the groups of the same file.
@@ -100,60 +142,94 @@ pub(crate) fn remove(
     surroundings: &Surroundings,
     name: &TargetName,
 ) -> Result<Removed, Error> {
+    let edited = files.edited.as_deref().ok_or(Error::NoHome)?;
+    // Where there is nothing to edit, no lock is left behind.
+    if file::read_trusted(Role::Config, edited)?.is_none() {
+        return Err(not_stated(&Targets::read(files, surroundings)?, name, edited));
+    }
     let mut open = Open::new(files, surroundings)?;
-    let before = open.check(&open.document.to_string())?;
+    let before = open.check(&open.text())?;
     let Some(removed) = open.table("executor")?.remove(name.as_str()) else {
-        let Some(known) = before.targets.get(name) else { return Err(before.no_target(name)) };
-        return Err(match known.name.origin.file() {
-            Some(path) => Error::ElsewhereStated {
-                name: name.to_string(),
-                path: path.to_owned(),
-                edited: open.path.to_owned(),
-            },
-            None => Error::Asked {
-                what: format!("`{name}` is there without configuration"),
-                hint: "another one can be the default: `default_executor`".to_owned(),
-            },
-        });
+        return Err(not_stated(&before, name, edited));
     };
     if let Item::Table(table) = &removed {
         keep_comments(&mut open.document, table);
     }
-    let mut groups = Vec::new();
     // Another file may have one of the name too, which stands for it from now on.
-    let others = open.check("").ok().filter(|others| others.targets.contains_key(name));
-    if others.is_none()
-        && let Some(table) = open.document.get_mut("group").and_then(Item::as_table_like_mut)
-    {
-        let names: Vec<String> = table.iter().map(|(group, _)| group.to_owned()).collect();
-        for group in names {
-            let Some(members) = table.get_mut(&group).and_then(Item::as_array_mut) else {
-                continue;
-            };
-            let is_it = |member: &Edited| member.as_str() == Some(name.as_str());
-            let Some(at) = members.iter().position(is_it) else { continue };
-            members.remove(at);
-            // What stood between a comma and the next name stands at the beginning now.
-            if let Some(first) = members.get_mut(0).filter(|_| at == 0)
-                && first.decor().prefix().and_then(|prefix| prefix.as_str()) == Some(" ")
-            {
-                first.decor_mut().set_prefix("");
-            }
-            if members.is_empty() {
-                table.remove(&group);
-            }
-            groups.push(group);
-        }
+    let still = open.elsewhere(name)?;
+    let groups = match open.document.get_mut("group").and_then(Item::as_table_like_mut) {
+        Some(groups) if still.is_none() => remove_member(groups, name),
+        _ => Vec::new(),
+    };
+    open.write().map(|path| Removed { path, groups, still })
+}
+
+/// That the edited file states no such target, and who does.
+fn not_stated(targets: &Targets, name: &TargetName, edited: &Path) -> Error {
+    let Some(known) = targets.targets.get(name) else { return targets.no_target(name) };
+    match known.name.origin.file() {
+        Some(path) => Error::ElsewhereStated {
+            name: name.to_string(),
+            path: path.to_owned(),
+            edited: edited.to_owned(),
+        },
+        None => Error::Asked {
+            what: format!("`{name}` is there without configuration"),
+            hint: "another one can be the default: `default_executor`".to_owned(),
+        },
     }
-    open.write().map(|path| Removed { path, groups })
+}
+
+/// Takes a target out of all groups, and those away that have no other. Returns their names.
+fn remove_member(groups: &mut dyn TableLike, name: &TargetName) -> Vec<String> {
+    let names: Vec<String> = groups.iter().map(|(group, _)| group.to_owned()).collect();
+    let mut changed = Vec::new();
+    for group in names {
+        let Some(members) = groups.get_mut(&group).and_then(Item::as_array_mut) else { continue };
+        let is_it = |member: &Edited| member.as_str() == Some(name.as_str());
+        let Some(at) = members.iter().position(is_it) else { continue };
+        let removed = members.remove(at);
+        keep_member_comments(members, at, &removed);
+        if members.is_empty() {
+            groups.remove(&group);
+        }
+        changed.push(group);
+    }
+    changed
+}
+
+/// What stood before a member and after it, up to the comma, stands before what follows.
+fn keep_member_comments(members: &mut Array, at: usize, removed: &Edited) {
+    let text = |raw: Option<&RawString>| raw.and_then(|r| r.as_str()).unwrap_or("").to_owned();
+    let own = text(removed.decor().prefix()) + &text(removed.decor().suffix());
+    let has_comment = own.contains('#');
+    match members.get_mut(at) {
+        Some(next) => {
+            let prefix = text(next.decor().prefix());
+            if has_comment {
+                next.decor_mut().set_prefix(own + &prefix);
+            } else if at == 0 && prefix == " " {
+                // What stood between a comma and the next name stands at the beginning now.
+                next.decor_mut().set_prefix("");
+            }
+        }
+        None if has_comment => {
+            let trailing = text(Some(members.trailing()));
+            members.set_trailing(own + &trailing);
+        }
+        None => {}
+    }
 }
 
 /// What stands above a table, with a blank line between, is not about it: it goes to what follows.
+/// Nor is a line such as `#:schema …`, which tells editors about the whole file.
 fn keep_comments(document: &mut DocumentMut, removed: &Table) {
     let prefix = removed.decor().prefix().and_then(|prefix| prefix.as_str()).unwrap_or_default();
     let lines: Vec<&str> = prefix.split_inclusive('\n').collect();
-    let Some(blank) = lines.iter().rposition(|line| line.trim().is_empty()) else { return };
-    let kept = lines[..blank].concat();
+    let kept = match lines.iter().rposition(|line| line.trim().is_empty()) {
+        Some(blank) => lines[..blank].concat(),
+        None => lines.into_iter().filter(|line| line.starts_with("#:")).collect(),
+    };
     if !kept.contains('#') {
         return;
     }
@@ -195,28 +271,41 @@ fn tables(table: &mut Table) -> Vec<&mut Table> {
 impl<'a> Open<'a> {
     fn new(files: &'a Files, surroundings: &'a Surroundings) -> Result<Self, Error> {
         let path = files.edited.as_deref().ok_or(Error::NoHome)?;
-        let failed = |source| Error::Write { path: path.to_owned(), source };
-        let name =
-            path.file_name().ok_or_else(|| failed(std::io::ErrorKind::IsADirectory.into()))?;
-        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
-        let dir = dir.unwrap_or(Path::new("."));
-        fs::create_dir_all(dir).map_err(failed)?;
-        // Not the file itself, which is another one after it was written.
-        let mut lock = std::ffi::OsString::from(".");
-        lock.push(name);
-        lock.push(".lock");
-        let mut options = File::options();
-        // Where others can put something in its place, it is nothing that they choose.
-        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-        options.create(true).append(true).mode(0o600).custom_flags(flags.bits().cast_signed());
-        let lock = options.open(dir.join(lock));
-        let lock = lock.and_then(|lock| lock.lock().map(|()| lock)).map_err(failed)?;
-        let text = file::read_trusted(Role::Config, path)?.map(|text| text.text);
+        // Before anything is made beside it.
+        let is_there = file::read_trusted(Role::Config, path)?.is_some();
+        if let Some(dir) = path.parent().filter(|_| !is_there && !files.named) {
+            // As the XDG base directory specification has it, whatever the umask.
+            let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
+            made.map_err(|source| Error::Write { path: dir.to_owned(), source })?;
+        }
+        let lock = Lock::take(Role::Config, path)?;
+        let read = file::read_trusted(Role::Config, path)?;
+        let (text, version) = read.map(|read| (read.text, read.version)).unzip();
         let text = text.unwrap_or_default();
         // First by our own reader, which says what is wrong, and where.
         Stated::parse(&text, &Arc::from(path), surroundings.home.as_deref())?;
-        let document = text.parse().map_err(|e| failed(std::io::Error::other(e)))?;
-        Ok(Self { files, surroundings, path, document, _lock: lock })
+        let document = text.parse().map_err(|e| Error::Write {
+            path: path.to_owned(),
+            source: std::io::Error::other(e),
+        })?;
+        let spelling = Spelling::of(&text);
+        Ok(Self { files, surroundings, path, document, spelling, version, _lock: lock })
+    }
+
+    fn text(&self) -> String {
+        self.spelling.spell(&self.document)
+    }
+
+    /// Where another file has a target of a name: the one that is read last.
+    fn elsewhere(&self, name: &TargetName) -> Result<Option<Origin>, Error> {
+        let mut found = None;
+        for path in self.files.read.iter().filter(|path| *path != self.path) {
+            let Some(read) = file::read_trusted(Role::Config, path)? else { continue };
+            let home = self.surroundings.home.as_deref();
+            let stated = Stated::parse(&read.text, &Arc::from(path.as_path()), home)?;
+            found = stated.targets.get(name).map(|known| known.name.origin.clone()).or(found);
+        }
+        Ok(found)
     }
 
     /// The table of that name, made where there is none.
@@ -238,9 +327,9 @@ impl<'a> Open<'a> {
 
     /// Writes the file, if all is right with it.
     fn write(self) -> Result<PathBuf, Error> {
-        let text = self.document.to_string();
+        let text = self.text();
         self.check(&text)?;
-        file::write(self.path, &text, Existing::Replace)?;
+        file::write(self.path, &text, Existing::ReplaceThis(self.version))?;
         Ok(self.path.to_owned())
     }
 }

@@ -137,8 +137,21 @@ struct PortNumber(Port);
 
 impl<'de> Deserialize<'de> for PortNumber {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let number = i64::deserialize(deserializer)?;
-        Port::try_from(number).map(Self).map_err(de::Error::custom)
+        struct Read;
+        impl Visitor<'_> for Read {
+            type Value = PortNumber;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a port, a whole number from 1 to 65535")
+            }
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<PortNumber, E> {
+                Port::try_from(number).map(PortNumber).map_err(E::custom)
+            }
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<PortNumber, E> {
+                // What is beyond i64 is no port either.
+                self.visit_i64(i64::try_from(number).unwrap_or(i64::MAX))
+            }
+        }
+        deserializer.deserialize_i64(Read)
     }
 }
 
@@ -171,8 +184,22 @@ impl FromStr for LocalPath {
 impl FromStr for FarPath {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        check_path(text).map(Self)
+        let path = check_path(text)?;
+        // The far shell reads it, whichever that is.
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._+-@:~".contains(c);
+        if path.chars().all(is_plain) && !path[1..].contains('~') && !path.contains("/../") {
+            return Ok(Self(path));
+        }
+        Err(format!("`{text}` may have letters, digits and `/._+-@:`, and no `..`"))
     }
+}
+
+/// Why `ssh` would take a path for another one, if so: it expands `%` and `${}`, and an option is
+/// cut at quotes and backslashes, in each version differently.
+fn ssh_rewrites(path: &Path) -> Option<String> {
+    let Some(text) = path.to_str() else { return Some("it is not UTF-8".to_owned()) };
+    let found = ["%", "${", "\"", "\\"].into_iter().find(|special| text.contains(special))?;
+    Some(format!("`ssh` reads `{found}` in it as something else"))
 }
 
 /// What one file states.
@@ -194,8 +221,17 @@ impl Stated {
         file: &Arc<Path>,
         home: Option<&Path>,
     ) -> Result<Self, TextError> {
+        // A byte order mark is no part of the first line.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let source = Source { origin: file.display().to_string(), text: text.to_owned() };
-        let read: File = toml::from_str(text).map_err(|error| source.toml_error(error))?;
+        let read: File = toml::from_str(text).map_err(|error| {
+            let error = source.toml_error(error);
+            // What the reader says of `[[executor.a]]`.
+            match error.message().contains("exactly 1 element") {
+                true => error.or_hint("an executor is one table, written `[executor.NAME]`"),
+                false => error,
+            }
+        })?;
         let reader = Reader { source: &source, file, home };
         let mut stated = Self {
             default: reader.word(read.default_executor),
@@ -252,6 +288,23 @@ impl Reader<'_> {
         Ok(Some(Value { value, origin }))
     }
 
+    /// A path that `ssh` is given.
+    fn ssh_path(
+        &self,
+        key: &str,
+        spanned: Option<Spanned<Word<LocalPath>>>,
+    ) -> Result<Option<Value<PathBuf>>, TextError> {
+        let at = spanned.as_ref().map_or(0, |spanned| spanned.span().start);
+        let path = self.path(key, spanned)?;
+        match path.as_ref().and_then(|path| Some((path, ssh_rewrites(&path.value)?))) {
+            Some((path, why)) => {
+                let message = format!("cannot take `{}`: {why}", path.value.display());
+                Err(self.source.error(at, Some(key), message).or_hint("give the file another name"))
+            }
+            None => Ok(path),
+        }
+    }
+
     fn group(&self, name: Name, members: Spanned<Vec<Name>>) -> Result<Group, TextError> {
         let key = format!("group.{}", name.get_ref().0.toml_key());
         if members.get_ref().is_empty() {
@@ -278,7 +331,11 @@ impl Reader<'_> {
         let table = format!("executor.{}", name.value.toml_key());
         let keys = keys.into_inner();
         let Value { value: kind, origin: kind_origin } = self.value(keys.r#type.clone());
-        if (name.value.as_str() == TargetName::LOCAL) != (kind == Kind::Local) {
+        let is_local = match kind {
+            Kind::Local => name.value.as_str() == TargetName::LOCAL,
+            Kind::Ssh | Kind::Http => name.value.as_str().eq_ignore_ascii_case(TargetName::LOCAL),
+        };
+        if is_local != (kind == Kind::Local) {
             let message = match kind {
                 // Who reads `local` in a log must be able to rely on it.
                 Kind::Ssh | Kind::Http => "`local` is this machine, and of the type `local`",
@@ -297,8 +354,8 @@ impl Reader<'_> {
                 host: self.word(keys.host).ok_or_else(|| lacks("host"))?,
                 username: self.word(keys.username),
                 port: keys.port.map(|port| self.value(port).map(|PortNumber(port)| port)),
-                key_file: self.path(&format!("{table}.key_file"), keys.key_file)?,
-                known_hosts: self.path(&format!("{table}.known_hosts"), keys.known_hosts)?,
+                key_file: self.ssh_path(&format!("{table}.key_file"), keys.key_file)?,
+                known_hosts: self.ssh_path(&format!("{table}.known_hosts"), keys.known_hosts)?,
                 strict_host_key: Value::or_default(
                     keys.strict_host_key.map(|strict| self.value(strict)),
                     true,

@@ -1,9 +1,11 @@
 //! The address of an agent.
 
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::str::FromStr;
 
 use http::Uri;
+use shannot::destination::HostName;
 
 /// The address of an agent: `https`, or `http` on this machine only, for a token that travels in the
 /// clear is anybody's.
@@ -24,11 +26,13 @@ impl FromStr for AgentUrl {
         // A port that is none is not told from a missing one.
         let has_port = authority.as_str().len() > authority.host().len();
         let port = authority.port_u16().filter(|port| *port > 0);
-        if authority.host().is_empty() || has_port && port.is_none() {
+        if !is_host(authority.host()) || has_port && port.is_none() {
             return Err(format!("`{shown}` names no host or port"));
         }
-        if uri.query().is_some() {
-            return Err(format!("`{shown}` has a query, and the address of an agent has none"));
+        // The parser cuts a fragment off.
+        if uri.query().is_some() || text.contains('#') {
+            let what = "has a query or a fragment, and the address of an agent has neither";
+            return Err(format!("`{shown}` {what}"));
         }
         match scheme {
             "https" => Ok(Self(text.to_owned())),
@@ -36,6 +40,13 @@ impl FromStr for AgentUrl {
             "http" => Err(format!("`{shown}` is not encrypted: use https, but for this machine")),
             _ => Err(format!("`{shown}` is neither https nor http")),
         }
+    }
+}
+
+fn is_host(host: &str) -> bool {
+    match host.strip_prefix('[') {
+        Some(rest) => rest.strip_suffix(']').is_some_and(|ip| ip.parse::<Ipv6Addr>().is_ok()),
+        None => host.parse::<HostName>().is_ok(),
     }
 }
 
@@ -78,6 +89,11 @@ mod tests {
             "https://:7443",
             "https://edge/?token=x",
             "https://ed ge",
+            "https://edge#x",
+            "https://edge/#",
+            "https://[zz]",
+            "https://-edge",
+            "https://edge,other",
         ] {
             assert!(text.parse::<AgentUrl>().is_err(), "{text}");
         }

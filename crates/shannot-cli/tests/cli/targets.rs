@@ -43,6 +43,15 @@ impl Home {
         fs::read_to_string(self.file()).unwrap()
     }
 
+    /// What is beside the file, sorted.
+    fn left(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.file().parent().unwrap()).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
     fn shannot(&self, words: &[&str]) -> Command {
         let mut command = shannot(self.user);
         command.env("XDG_CONFIG_HOME", self.place.path("")).args(words);
@@ -291,6 +300,158 @@ fn a_file_that_is_none_or_anybodys_is_refused() {
     }
 }
 
+/// Where anybody may put a file or take it away, neither the file nor that there is none says
+/// anything; and nothing is left there.
+#[test]
+fn a_directory_that_anybody_may_write_to_is_refused() {
+    for user in everyone() {
+        let home = Home::new(user);
+        set_mode(home.file().parent().unwrap(), 0o777);
+        for words in [&["remote", "add", "prod", "h"][..], &["remote", "remove", "prod"]] {
+            assert!(home.refusal(words).contains("anybody may replace it"));
+        }
+        assert!(home.refusal(&["run", "true"]).contains("anybody may replace it"));
+        assert_eq!(home.left(), [""; 0]);
+        set_mode(home.file().parent().unwrap(), 0o755);
+        assert_code(&home.end(&["run", "true"]), 0);
+    }
+}
+
+/// A lock of root's there would keep the user out from then on.
+#[test]
+fn root_leaves_nothing_in_the_directory_of_a_user() {
+    if everyone().len() < 2 {
+        return;
+    }
+    let home = Home::new(ordinary());
+    let mut add = shannot(everyone()[0]);
+    add.env("XDG_CONFIG_HOME", home.place.path("")).args(["remote", "add", "prod", "h"]);
+    let ended = end(&mut add);
+    assert_code(&ended, 125);
+    assert!(ended.complaint().contains("its directory belongs to uid"), "{ended:?}");
+    assert_eq!(home.left(), [""; 0]);
+    assert_code(&home.end(&["remote", "add", "prod", "h"]), 0);
+}
+
+#[test]
+fn nothing_is_made_for_what_is_refused() {
+    let home = Home::new(ordinary());
+    let named = home.place.path("nosuch/config.toml");
+    let words = ["--config", named.to_str().unwrap(), "remote", "add", "prod", "h"];
+    assert!(home.refusal(&words).contains("No such file or directory"));
+    assert!(!named.parent().unwrap().exists());
+    assert!(home.refusal(&["remote", "remove", "prod"]).contains("no target `prod`"));
+    assert_eq!(home.left(), [""; 0]);
+}
+
+/// The directory of the user's configuration is the user's alone.
+#[test]
+fn a_directory_that_is_made_is_closed_to_others() {
+    let home = Home::new(ordinary());
+    fs::remove_dir(home.file().parent().unwrap()).unwrap();
+    let mut shell = shell(home.user, "umask 0; \"$@\" remote add prod h && \"$@\" remote list");
+    let program = shannot(home.user).get_program().to_owned();
+    shell.env("XDG_CONFIG_HOME", home.place.path("")).arg("sh").arg(program);
+    assert_code(&end(&mut shell), 0);
+    let mode = fs::metadata(home.file().parent().unwrap()).unwrap().mode();
+    assert_eq!(mode & 0o777, 0o700);
+}
+
+/// As long as another one edits it, and not for ever.
+#[test]
+fn a_lock_that_is_held_is_told() {
+    let home = Home::new(ordinary());
+    home.write(COMMENTED);
+    let lock = home.place.write("shannot/.config.toml.lock", "");
+    home.own(&lock);
+    let held = fs::File::open(&lock).unwrap();
+    held.lock().unwrap();
+    let said = home.refusal(&["remote", "add", "prod", "h"]);
+    assert!(said.contains("another process has been editing it"), "{said}");
+    drop(held);
+    assert_code(&home.end(&["remote", "add", "prod", "h"]), 0);
+}
+
+/// It could not be read afterwards.
+#[test]
+fn a_file_does_not_grow_beyond_what_is_read() {
+    let home = Home::new(ordinary());
+    home.write(&format!("{COMMENTED}#{}\n", "x".repeat((1 << 20) - COMMENTED.len() - 40)));
+    let said = home.refusal(&["remote", "add", "prod", "prod.example.com"]);
+    assert!(said.contains("more than 1 MiB"), "{said}");
+}
+
+/// As editors on Windows save it.
+#[test]
+fn line_ends_and_the_byte_order_mark_stay() {
+    let home = Home::new(ordinary());
+    let text = format!("\u{feff}{}", COMMENTED.replace('\n', "\r\n"));
+    home.write(&text);
+    assert_code(&home.end(&["remote", "add", "db", "--host", "db"]), 0);
+    assert!(home.text().contains("[executor.db]\r\ntype"), "{:?}", home.text());
+    assert_code(&home.end(&["remote", "remove", "db"]), 0);
+    assert_eq!(home.text(), text);
+    home.write("\u{feff}hots = 1\n");
+    assert!(home.refusal(&["remote", "list"]).contains("config.toml:1:1: "));
+}
+
+#[test]
+fn comments_of_members_and_of_the_file_stay() {
+    let home = Home::new(ordinary());
+    let ssh = "type = \"ssh\"\nhost = \"h\"\n";
+    let group = "[group]\ng = [\n  \"a\", # one\n  # of b\n  \"b\", # two\n  \"c\" # three\n]\n";
+    let [a, b, c] = ["a", "b", "c"].map(|name| format!("[executor.{name}]\n{ssh}"));
+    home.write(&format!("#:schema config.schema.json\n{a}{b}{c}{group}"));
+    for name in ["b", "a"] {
+        assert_code(&home.end(&["remote", "remove", name]), 0);
+        let text = home.text();
+        assert!(text.starts_with("#:schema config.schema.json\n"), "{text}");
+        for comment in ["# one", "# of b", "# two", "# three"] {
+            assert!(text.contains(comment), "{comment}: {text}");
+        }
+        assert_code(&home.end(&["config", "check"]), 0);
+    }
+}
+
+#[test]
+fn what_is_lost_is_told() {
+    let home = Home::new(ordinary());
+    let keys = "port = 2222\nknown_hosts = \"/etc/hosts\"\n";
+    home.write(&format!("[executor.a]\ntype = \"ssh\"\nhost = \"h\"\n{keys}"));
+    let ended = home.end(&["remote", "add", "a", "g", "--force"]);
+    assert!(ended.text().contains("without its port, known_hosts"), "{ended:?}");
+    let ended = home.end(&["remote", "add", "a", "g", "--force"]);
+    assert!(!ended.text().contains("without"), "{ended:?}");
+}
+
+#[test]
+fn what_ssh_would_read_otherwise_is_refused() {
+    let home = Home::new(ordinary());
+    for (key, why) in [
+        ("key_file = \"/k%h\"", "`ssh` reads `%`"),
+        ("key_file = \"/${HOME}/k\"", "`ssh` reads `${`"),
+        ("known_hosts = '/k\"'", "`ssh` reads `\"`"),
+        ("known_hosts = '/k\\x'", "`ssh` reads `\\`"),
+        ("helper_path = \"~/a b\"", "may have letters"),
+        ("helper_path = \"/a/$(id)\"", "may have letters"),
+        ("helper_path = \"~/../x\"", "no `..`"),
+        ("port = 22.0", "a port, a whole number"),
+        ("port = 99999999999999999999", "port"),
+    ] {
+        home.write(&format!("[executor.a]\ntype = \"ssh\"\nhost = \"h\"\n{key}\n"));
+        let said = home.refusal(&["remote", "list"]);
+        assert!(said.contains(why) && said.contains("config.toml:4:"), "{key}: {said}");
+    }
+    for (text, why) in [
+        ("[executor.Local]\ntype = \"ssh\"\nhost = \"h\"\n", "`local` is this machine"),
+        ("[[executor.a]]\ntype = \"ssh\"\nhost = \"h\"\n", "written `[executor.NAME]`"),
+    ] {
+        home.write(text);
+        let said = home.refusal(&["remote", "list"]);
+        assert!(said.contains(why), "{text}: {said}");
+    }
+}
+
 /// What it says cannot be known, and might be that commands run elsewhere.
 #[test]
 fn a_file_that_cannot_be_read_is_not_passed_over() {
@@ -299,7 +460,7 @@ fn a_file_that_cannot_be_read_is_not_passed_over() {
     set_mode(&home.file(), 0o000);
     let ended = home.end(&["run", "true"]);
     assert_code(&ended, 125);
-    assert!(ended.complaint().contains("hint: is $HOME"), "{ended:?}");
+    assert!(ended.complaint().contains("hint: let your user read it"), "{ended:?}");
 }
 
 #[test]

@@ -2,16 +2,21 @@
 //! may run and where, so it must belong to root or to the user who runs, and nobody else may change
 //! it.
 
-use std::fs::{File, Metadata, Permissions};
-use std::io::{self, Read as _, Write as _};
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, FileType, Mode, OFlags, RenameFlags, Stat, fstat, openat, renameat_with};
+use rustix::fs::{FileType, Mode, OFlags, Stat, fstat, openat};
 use rustix::io::Errno;
 
 use crate::error::Error;
+
+mod lock;
+mod write;
+
+pub(crate) use lock::Lock;
+pub(crate) use write::{Existing, write};
 
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 const WRITABLE_BY_ALL: u32 = 0o002;
@@ -42,6 +47,29 @@ const _: () = assert!(LARGEST == shannot::policy::profile::LARGEST_PROFILE);
 pub(crate) struct Text {
     pub(crate) text: String,
     pub(crate) origin: String,
+    pub(crate) version: Version,
+}
+
+/// Which file stood under a name, and of when: another one after somebody has written to it or put
+/// another in its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Version {
+    device: u64,
+    inode: u64,
+    size: i64,
+    changed: (i64, i64),
+}
+
+impl Version {
+    const fn of(stat: &Stat) -> Self {
+        Self {
+            device: stat.st_dev,
+            inode: stat.st_ino,
+            size: stat.st_size,
+            // The change of the inode, which nobody sets as they like.
+            changed: (stat.st_ctime, stat.st_ctime_nsec.cast_signed()),
+        }
+    }
 }
 
 impl Text {
@@ -54,77 +82,41 @@ impl Text {
 /// Reads a file that only root and the user who runs can have written; `None` where there is
 /// none. All is asked of open descriptors, so that nothing can change in between.
 pub(crate) fn read_trusted(role: Role, path: &Path) -> Result<Option<Text>, Error> {
-    let Some(opened) = open(role, path)? else { return Ok(None) };
-    if let Some(doubt) = opened.doubt() {
-        return Err(doubt);
+    match open(role, path)? {
+        Found::File(opened) => match opened.doubt() {
+            Some(doubt) => Err(doubt),
+            None => opened.read().map(Some),
+        },
+        // Where anybody may take a file away, that there is none says nothing.
+        Found::Nothing { dir } => {
+            dir.and_then(|dir| doubt_of(role, path, &dir)).map_or(Ok(None), Err)
+        }
     }
-    opened.read().map(Some)
 }
 
 /// Reads a file whoever wrote it, for a profile that can do no harm.
 pub(crate) fn read_any(role: Role, path: &Path) -> Result<Option<Text>, Error> {
-    open(role, path)?.map(Opened::read).transpose()
+    match open(role, path)? {
+        Found::File(opened) => opened.read().map(Some),
+        Found::Nothing { .. } => Ok(None),
+    }
 }
 
 /// Why a file would not be trusted, if so.
 pub(crate) fn doubt(role: Role, path: &Path) -> Result<Option<Error>, Error> {
-    Ok(open(role, path)?.and_then(|opened| opened.doubt()))
-}
-
-/// What becomes of a file that is there already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Existing {
-    Keep,
-    Replace,
-}
-
-/// Writes a file whole or not at all: a reader sees the old text or the new one.
-pub(crate) fn write(path: &Path, text: &str, existing: Existing) -> Result<(), Error> {
-    let failed = |source: io::Error| Error::Write { path: path.to_owned(), source };
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let name = path.file_name().ok_or_else(|| failed(io::Error::other("it names no file")))?;
-    let mut draft = std::ffi::OsString::from(".");
-    draft.push(name);
-    draft.push(format!(".{}", std::process::id()));
-    let draft = dir.join(draft);
-    let before = match existing {
-        Existing::Keep => None,
-        Existing::Replace => std::fs::symlink_metadata(path).ok(),
-    };
-    let written = write_draft(&draft, text, before.as_ref()).and_then(|()| {
-        let flags = match existing {
-            Existing::Keep => RenameFlags::NOREPLACE,
-            Existing::Replace => RenameFlags::empty(),
-        };
-        renameat_with(CWD, &draft, CWD, path, flags)?;
-        // So that the name survives a crash too.
-        File::open(dir)?.sync_all()
-    });
-    written.map_err(|source| {
-        // It is only there if the rename failed.
-        let _ = std::fs::remove_file(&draft);
-        if source.kind() == io::ErrorKind::AlreadyExists {
-            return Error::Exists { path: path.to_owned() };
-        }
-        failed(source)
+    Ok(match open(role, path)? {
+        Found::File(opened) => opened.doubt(),
+        Found::Nothing { dir } => dir.and_then(|dir| doubt_of(role, path, &dir)),
     })
 }
 
-/// Writes a new file, with the group and the mode of the one whose place it will take, whatever the
-/// umask: who could read it still can, and nobody else.
-fn write_draft(path: &Path, text: &str, before: Option<&Metadata>) -> io::Result<()> {
-    // Not for the group to write: it would not be trusted when it is read.
-    let mode = before.map_or(0o644, |before| before.mode() & 0o777 & !WRITABLE_BY_OTHERS);
-    let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
-    if let Some(gid) = before
-        .map(MetadataExt::gid)
-        .filter(|gid| file.metadata().is_ok_and(|own| own.gid() != *gid))
-    {
-        fchown(&file, None, Some(gid))?;
-    }
-    file.set_permissions(Permissions::from_mode(mode))?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
+/// What is under a name.
+enum Found {
+    File(Opened),
+    /// No file, and perhaps no directory.
+    Nothing {
+        dir: Option<Stat>,
+    },
 }
 
 struct Opened {
@@ -135,37 +127,54 @@ struct Opened {
     dir_stat: Stat,
 }
 
-fn open(role: Role, path: &Path) -> Result<Option<Opened>, Error> {
+fn open(role: Role, path: &Path) -> Result<Found, Error> {
     let failed = |source: io::Error| Error::Read { path: path.to_owned(), source };
     let absent = |errno: Errno| matches!(errno, Errno::NOENT | Errno::NOTDIR);
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let Some(name) = path.file_name() else {
+    let Some((dir, name)) = parts(path) else {
         return Err(failed(io::Error::other("it names no file")));
     };
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let dir = match rustix::fs::open(dir, flags, Mode::empty()) {
         Ok(dir) => dir,
-        Err(errno) if absent(errno) => return Ok(None),
+        Err(errno) if absent(errno) => return Ok(Found::Nothing { dir: None }),
         Err(errno) => return Err(failed(errno.into())),
     };
+    let stat = |fd: &OwnedFd| fstat(fd.as_fd()).map_err(|errno| failed(errno.into()));
+    let dir_stat = stat(&dir)?;
     // A pipe must not hold us up, and a device not be opened for real.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = match openat(&dir, name, flags | OFlags::CLOEXEC, Mode::empty()) {
         Ok(file) => file,
-        Err(errno) if absent(errno) => return Ok(None),
+        Err(errno) if absent(errno) => return Ok(Found::Nothing { dir: Some(dir_stat) }),
         Err(Errno::LOOP) => {
             let hint = "give the file that it leads to, or put that in its place";
             return Err(untrusted(role, path, "it is a symbolic link".to_owned(), hint.to_owned()));
         }
         Err(errno) => return Err(failed(errno.into())),
     };
-    let stat = |fd: &OwnedFd| fstat(fd.as_fd()).map_err(|errno| failed(errno.into()));
-    let (file_stat, dir_stat) = (stat(&file)?, stat(&dir)?);
+    let file_stat = stat(&file)?;
     if FileType::from_raw_mode(file_stat.st_mode) != FileType::RegularFile {
         let hint = "give a regular file".to_owned();
         return Err(untrusted(role, path, "it is no regular file".to_owned(), hint));
     }
-    Ok(Some(Opened { role, path: path.to_owned(), file, file_stat, dir_stat }))
+    Ok(Found::File(Opened { role, path: path.to_owned(), file, file_stat, dir_stat }))
+}
+
+/// The directory of a path and the name in it; `None` where the path ends in none.
+fn parts(path: &Path) -> Option<(&Path, &std::ffi::OsStr)> {
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    Some((dir, path.file_name()?))
+}
+
+/// Why nothing in a directory would be trusted, if so.
+fn doubt_of(role: Role, path: &Path, dir: &Stat) -> Option<Error> {
+    if dir.st_mode & WRITABLE_BY_ALL == 0 || dir.st_mode & STICKY != 0 {
+        return None;
+    }
+    let mode = dir.st_mode & 0o7777;
+    let why = format!("anybody may replace it (mode {mode:04o} of its directory)");
+    let hint = "move it, or `chmod o-w` its directory".to_owned();
+    Some(untrusted(role, path, why, hint))
 }
 
 fn untrusted(role: Role, path: &Path, why: String, hint: String) -> Error {
@@ -177,7 +186,7 @@ impl Opened {
         let shown = self.path.display();
         let uid = rustix::process::geteuid().as_raw();
         let owner = self.file_stat.st_uid;
-        let (mode, dir_mode) = (self.file_stat.st_mode, self.dir_stat.st_mode);
+        let mode = self.file_stat.st_mode;
         if owner != 0 && owner != uid {
             let why = format!("it belongs to uid {owner}, neither root nor you (uid {uid})");
             return Some(untrusted(
@@ -196,17 +205,11 @@ impl Opened {
                 format!("read it, then `chmod go-w {shown}`"),
             ));
         }
-        if dir_mode & WRITABLE_BY_ALL != 0 && dir_mode & STICKY == 0 {
-            let why =
-                format!("anybody may replace it (mode {:04o} of its directory)", dir_mode & 0o7777);
-            let hint = "move it, or `chmod o-w` its directory".to_owned();
-            return Some(untrusted(self.role, &self.path, why, hint));
-        }
-        None
+        doubt_of(self.role, &self.path, &self.dir_stat)
     }
 
     fn read(self) -> Result<Text, Error> {
-        let Self { role, path, file, .. } = self;
+        let Self { role, path, file, file_stat, .. } = self;
         let failed = |source: io::Error| Error::Read { path: path.clone(), source };
         let mut bytes = Vec::new();
         let most = u64::try_from(LARGEST).unwrap_or(u64::MAX);
@@ -219,6 +222,6 @@ impl Opened {
             let hint = "save it as UTF-8".to_owned();
             return Err(untrusted(role, &path, "it is not UTF-8".to_owned(), hint));
         };
-        Ok(Text { text, origin: path.display().to_string() })
+        Ok(Text { text, origin: path.display().to_string(), version: Version::of(&file_stat) })
     }
 }
