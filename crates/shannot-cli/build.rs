@@ -4,19 +4,13 @@
 //!
 //! A profile that is broken, or whose examples fail, ends the build here.
 
-#[path = "src/profiles/table.rs"]
-mod table;
-
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use shannot_policy as policy;
-
-use policy::Profile;
-use policy::profile::{CommandPattern, Examples, View};
-use policy::types::ProfileName;
-use table::{Single, Table};
+use shannot_policy::Profile;
+use shannot_policy::profile::{CommandPattern, Examples, Single, Table, View};
+use shannot_policy::types::ProfileName;
 
 const NAMES: [&str; 5] = ["diagnostics", "minimal", "network", "readonly", "systemd"];
 

@@ -18,8 +18,6 @@ mod surroundings;
 mod targets;
 mod usage;
 
-use shannot::policy;
-
 use args::{Cli, Subcommand};
 use exit_code::ExitCode;
 

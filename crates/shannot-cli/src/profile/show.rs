@@ -3,11 +3,12 @@
 use std::ffi::OsStr;
 
 use serde::Serialize;
+use shannot::policy::profile::Table;
 
 use crate::args::{Global, ProfileShow as Args};
 use crate::error::Error;
 use crate::exit_code::ExitCode;
-use crate::profiles::{Profiles, Table};
+use crate::profiles::Profiles;
 use crate::render::{human, json};
 use crate::surroundings::Surroundings;
 

@@ -86,7 +86,7 @@ impl BuiltIn {
 
 /// Every built-in profile, with its examples checked.
 #[cfg(test)]
-pub(crate) fn every() -> Vec<Arc<Profile>> {
+fn every() -> Vec<Arc<Profile>> {
     let read = |own: &BuiltIn| {
         let name = own.name.parse().unwrap();
         let profile = find(&name, Examples::Check).unwrap_or_else(|error| panic!("{error}"));
@@ -97,7 +97,7 @@ pub(crate) fn every() -> Vec<Arc<Profile>> {
 
 #[cfg(test)]
 mod tests {
-    use shannot::policy::profile::Command;
+    use shannot::policy::profile::{Command, Table};
 
     use super::*;
 
@@ -105,6 +105,22 @@ mod tests {
     fn every_built_in_profile_holds_its_own_examples() {
         for (profile, own) in every().iter().zip(ALL) {
             assert_eq!(profile.name.as_str(), own.name);
+        }
+    }
+
+    #[test]
+    fn shown_profile_reads_back_as_the_same() {
+        for profile in every() {
+            let text = toml::to_string_pretty(&Table::new(&profile)).unwrap();
+            let none = |_: &_| Err("it extends nothing".to_owned());
+            let back = Profile::parse(&text, "shown.toml", Examples::Check, &none);
+            let mut back = back.unwrap_or_else(|error| panic!("{error}"));
+            // The order of what is hidden means nothing.
+            let mut want = (*profile).clone();
+            for hide in [&mut back.paths.hide, &mut want.paths.hide] {
+                hide.sort_by_key(ToString::to_string);
+            }
+            assert_eq!(back, want);
         }
     }
 

@@ -16,12 +16,8 @@ use crate::file::{self, Role, Text};
 use crate::surroundings::Surroundings;
 
 mod built_in;
-mod table;
 
 pub(crate) use built_in::BuiltIn;
-#[cfg(test)]
-pub(crate) use built_in::every as every_built_in;
-pub(crate) use table::Table;
 
 /// The profile of a caller who names none.
 const DEFAULT: &str = "minimal";

@@ -18,6 +18,7 @@ mod legacy_args;
 mod parse;
 mod rules;
 mod stated;
+mod table;
 mod tighten;
 
 pub use command::{
@@ -32,6 +33,7 @@ pub use legacy::{Converted, FieldNote};
 pub use parse::{Examples, Lookup};
 pub use rules::Offence;
 pub use stated::{LARGEST_PROFILE, MOST_COMMANDS, Stated};
+pub use table::{Single, Table};
 pub use tighten::tighten;
 
 pub(crate) use rules::shown;

@@ -2,12 +2,13 @@
 //! goes through.
 
 use serde::Serialize;
+use shannot::policy::profile::Table;
 use shannot::policy::{Denial, Grant, authorize};
 
 use crate::args::{Global, ProfileExplain as Args};
 use crate::error::Error;
 use crate::exit_code::ExitCode;
-use crate::profiles::{Found, Profiles, Table};
+use crate::profiles::{Found, Profiles};
 use crate::render::{human, json};
 use crate::request::Asked;
 use crate::surroundings::{Surroundings, local_executor};
