@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser};
 use shannot::destination::{Destination, Port, UserName};
-use shannot::policy::types::Timeout;
+use shannot::policy::types::{ProfileName, Timeout};
 
 use crate::targets::{AgentUrl, TargetName};
 
@@ -87,6 +87,8 @@ Exit codes:
     Remote(Remote),
     #[command(subcommand)]
     Config(Config),
+    #[command(subcommand)]
+    Agent(Agent),
     Completions(Completions),
     Man(Man),
 }
@@ -99,6 +101,23 @@ pub(crate) enum Remote {
     #[command(after_long_help = "Example:\n  shannot remote list --json")]
     List,
     Remove(RemoteRemove),
+    Deploy(RemoteDeploy),
+}
+
+/// Put this program on a host, where it answers as the helper
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Example:
+  shannot remote deploy prod
+
+It goes to ~/.cache/shannot/bin there, by the name of its digest, for that user alone. Before
+each use that host compares its digest.
+
+Exit codes:
+  0 it is there; 125 it is not, and nothing of it was left")]
+pub(crate) struct RemoteDeploy {
+    #[arg(value_name = "NAME")]
+    pub(crate) name: TargetName,
 }
 
 /// Add a host to the configuration
@@ -174,6 +193,28 @@ Exit codes:
     /// Print the JSON Schema of a configuration file, for editors
     #[command(after_long_help = "Example:\n  shannot config schema > config.schema.json")]
     Schema,
+}
+
+/// Answer requests of other hosts
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Agent {
+    Stdio(AgentStdio),
+}
+
+/// Speak HTTP/2 on standard input and output, until the caller has gone
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Whoever runs `shannot run --target` elsewhere starts this over SSH. As a forced command in
+~/.ssh/authorized_keys it lets a key do nothing else, by the profiles of this host:
+
+  restrict,command=\"shannot agent stdio --pin diagnostics\" ssh-ed25519 AAAA…
+
+Exit codes:
+  0 the caller has gone; 125 it could not be answered")]
+pub(crate) struct AgentStdio {
+    /// Hold every request against one of these profiles of this host, and take none from the caller
+    #[arg(long, value_name = "PROFILE,…", value_delimiter = ',')]
+    pub(crate) pin: Option<Vec<ProfileName>>,
 }
 
 #[derive(Debug, Args)]

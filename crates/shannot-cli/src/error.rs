@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use shannot::policy::text::TextError;
 use shannot::policy::types::TypeError;
 use shannot::policy::{Denial, RequestError};
-use shannot::{Failure, Refusal};
+use shannot::{Failure, FailureKind, Refusal};
 
 /// What went wrong.
 #[derive(Debug, thiserror::Error)]
@@ -99,7 +99,7 @@ impl Error {
                 Some("let your user read it, or give another with $HOME or --config".to_owned())
             }
             Self::Cwd { .. } => Some("write the path without `.` and `..`".to_owned()),
-            Self::Failure(failure) => hint_of_failure(failure).map(str::to_owned),
+            Self::Failure(failure) => hint_of_failure(failure),
             Self::Refused(_)
             | Self::Request(_)
             | Self::ProfileName(_)
@@ -116,18 +116,21 @@ impl Error {
 }
 
 /// What a caller can do about a box that was not to be had.
-pub(crate) fn hint_of_failure(failure: &Failure) -> Option<&'static str> {
-    use shannot::sandbox::Error as Start;
-    match failure {
-        Failure::NoTier { .. } => Some("`shannot doctor` tells what this host lacks"),
-        Failure::Start(Start::NotFound { .. }) => Some(
-            "the box looks in /usr/local/sbin, /usr/local/bin, /usr/sbin, /usr/bin, /sbin and /bin",
-        ),
-        Failure::Start(Start::Cwd { .. }) => {
-            Some("the box hides it or its user may not enter it; try `--cwd /`")
+pub(crate) fn hint_of_failure(failure: &Failure) -> Option<String> {
+    let hint = match (failure, failure.kind()) {
+        (Failure::Unreachable(lost), _) => return lost.hint.clone(),
+        (Failure::Denied { denial, .. }, _) => return denial.hint.as_deref().map(str::to_owned),
+        (Failure::Far { host, .. }, FailureKind::NoTier) => {
+            return Some(format!("`shannot doctor` on `{host}` tells what that host lacks"));
         }
-        _ => None,
-    }
+        (_, FailureKind::NoTier) => "`shannot doctor` tells what this host lacks",
+        (_, FailureKind::NotFound) => {
+            "the box looks in /usr/local/sbin, /usr/local/bin, /usr/sbin, /usr/bin, /sbin and /bin"
+        }
+        (_, FailureKind::Cwd) => "the box hides it or its user may not enter it; try `--cwd /`",
+        _ => return None,
+    };
+    Some(hint.to_owned())
 }
 
 /// The message of an error with those of its causes, on one line but for its own line breaks.

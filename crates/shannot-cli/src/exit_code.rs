@@ -1,6 +1,6 @@
 //! Exit codes, which scripts rely on.
 
-use shannot::{End, Failure, Outcome};
+use shannot::{End, Failure, FailureKind, Outcome};
 
 use crate::error::Error;
 
@@ -68,10 +68,9 @@ impl ExitCode {
     }
 
     fn of_failure(failure: &Failure) -> Self {
-        use shannot::sandbox::Error as Start;
-        match failure {
-            Failure::Start(Start::NotFound { .. }) => Self::NotFound,
-            Failure::Start(Start::NotExecutable { .. }) => Self::Denied,
+        match failure.kind() {
+            FailureKind::NotFound => Self::NotFound,
+            FailureKind::NotExecutable | FailureKind::Denied => Self::Denied,
             _ => Self::Failed,
         }
     }

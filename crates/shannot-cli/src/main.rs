@@ -1,6 +1,7 @@
 //! The program `shannot`: parse, do, answer with an exit code.
 #![forbid(unsafe_code)]
 
+mod agent;
 mod args;
 mod config;
 mod doctor;
@@ -13,6 +14,7 @@ mod remote;
 mod render;
 mod request;
 mod run;
+mod run_id;
 mod shell;
 mod surroundings;
 mod targets;
@@ -39,6 +41,7 @@ fn main() -> std::process::ExitCode {
             Subcommand::Doctor(_) => doctor::run(&global),
             Subcommand::Remote(args) => remote::run(args, &global),
             Subcommand::Config(args) => config::run(&args, &global),
+            Subcommand::Agent(args) => agent::run(&args),
             Subcommand::Completions(args) => shell::completions(&args),
             Subcommand::Man(args) => shell::man(&args),
         },

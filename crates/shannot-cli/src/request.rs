@@ -5,10 +5,9 @@ use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 
 use shannot::policy::types::{AbsPath, Timeout};
-use shannot::policy::{Argv, Cwd, Profile, Request, RequestError, Stages};
+use shannot::policy::{Argv, Cwd, Locale, Profile, Request, RequestError, Stages};
 
 use crate::error::Error;
-use crate::surroundings::Surroundings;
 
 /// What a caller asks for, in words.
 #[derive(Debug)]
@@ -46,24 +45,25 @@ impl Asked {
         Stages::new(self.stages.iter().map(argv).collect::<Result<_, _>>()?)
     }
 
-    /// The request to a profile.
+    /// The request to a profile, from a caller in this directory.
     pub(crate) fn request(
         &self,
         stages: Stages,
         profile: &Profile,
-        surroundings: &Surroundings,
+        cwd: Option<&Path>,
+        locale: &Locale,
     ) -> Result<Request, Error> {
         Ok(Request {
             profile: profile.name.clone(),
             stages,
-            cwd: match (&self.cwd, &surroundings.cwd) {
+            cwd: match (&self.cwd, cwd) {
                 (Some(path), _) => Cwd::In(absolute(path)?),
                 // Where it has no name that a box could enter, `/` serves.
                 (None, Some(own)) => absolute(own).map_or(Cwd::Root, Cwd::InOrRoot),
                 (None, None) => Cwd::Root,
             },
             timeout: self.timeout,
-            locale: surroundings.locale.clone(),
+            locale: locale.clone(),
         })
     }
 }

@@ -3,6 +3,8 @@
 //! Every entry is made from what the box was built from; a step that fails ends the box before
 //! the command, so what is listed as enforced was applied.
 
+use std::borrow::Cow;
+
 use shannot_policy::profile::Tier;
 
 /// The layers in force for one run.
@@ -50,7 +52,7 @@ impl Engine {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layer {
     /// Its name, which scripts may rely on.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// Whether it holds.
     pub status: Status,
     /// What exactly, or what is missing and why.
@@ -81,14 +83,14 @@ impl Status {
 
 impl Layer {
     pub(crate) fn enforced(name: &'static str, detail: impl Into<String>) -> Self {
-        Self { name, status: Status::Enforced, detail: detail.into() }
+        Self { name: Cow::Borrowed(name), status: Status::Enforced, detail: detail.into() }
     }
 
     pub(crate) fn not_enforced(name: &'static str, detail: impl Into<String>) -> Self {
-        Self { name, status: Status::NotEnforced, detail: detail.into() }
+        Self { name: Cow::Borrowed(name), status: Status::NotEnforced, detail: detail.into() }
     }
 
     pub(crate) fn supervised(name: &'static str, detail: impl Into<String>) -> Self {
-        Self { name, status: Status::Supervised, detail: detail.into() }
+        Self { name: Cow::Borrowed(name), status: Status::Supervised, detail: detail.into() }
     }
 }

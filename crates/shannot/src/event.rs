@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use shannot_policy::Denial;
 use shannot_policy::types::AbsPath;
 use shannot_sandbox::Enforcement;
 
@@ -107,7 +109,7 @@ impl Limit {
     }
 }
 
-/// Why a run never started.
+/// Why a run never started, or cannot be known to have ended.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Failure {
@@ -130,6 +132,80 @@ pub enum Failure {
         /// Why.
         source: std::io::Error,
     },
+    /// Another host could not be reached, or was lost.
+    #[error(transparent)]
+    Unreachable(Box<Unreachable>),
+    /// A profile of another host's denies the request.
+    #[error("{host}: {denial}")]
+    Denied {
+        /// The target.
+        host: String,
+        /// Why.
+        denial: Box<Denial>,
+    },
+    /// Another failure, of another host's.
+    #[error("{host}: {message}")]
+    Far {
+        /// The target.
+        host: String,
+        /// What kind it is there.
+        kind: FailureKind,
+        /// What it says.
+        message: String,
+    },
+}
+
+/// That another host could not be reached, or was lost.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{host}: {what}")]
+pub struct Unreachable {
+    /// The target.
+    pub host: String,
+    /// What went wrong.
+    pub what: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+/// What kind of failure one is, which scripts may rely on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureKind {
+    /// The host cannot box commands for the profile.
+    NoTier,
+    /// There is no such program in the box.
+    NotFound,
+    /// There is, and it cannot be executed.
+    NotExecutable,
+    /// The working directory cannot be entered in the box.
+    Cwd,
+    /// Something of the host or the program failed.
+    Internal,
+    /// The host could not be reached, or was lost.
+    Unreachable,
+    /// A profile denies the request.
+    Denied,
+    /// There is no such profile, or the caller may not bring one.
+    Profile,
+    /// The request means nothing to the agent.
+    Request,
+}
+
+impl Failure {
+    /// What kind of failure it is.
+    pub fn kind(&self) -> FailureKind {
+        use shannot_sandbox::Error as Start;
+        match self {
+            Self::NoTier { .. } => FailureKind::NoTier,
+            Self::Start(Start::NotFound { .. }) => FailureKind::NotFound,
+            Self::Start(Start::NotExecutable { .. }) => FailureKind::NotExecutable,
+            Self::Start(Start::Cwd { .. }) => FailureKind::Cwd,
+            Self::Start(_) | Self::Internal { .. } => FailureKind::Internal,
+            Self::Unreachable(_) => FailureKind::Unreachable,
+            Self::Denied { .. } => FailureKind::Denied,
+            Self::Far { kind, .. } => *kind,
+        }
+    }
 }
 
 fn reasons(tried: &[shannot_sandbox::Error]) -> String {

@@ -41,13 +41,17 @@ pub use shannot_policy as policy;
 pub use shannot_sandbox as sandbox;
 
 pub mod destination;
+pub mod wire;
 
 mod event;
 mod executor;
 mod gate;
 mod run;
 
-pub use event::{End, Event, Failure, Limit, Outcome, StageEnd};
-pub use executor::{Executor, Input, Io, LocalExecutor, Output, TierTrial};
+pub use event::{End, Event, Failure, FailureKind, Limit, Outcome, StageEnd, Unreachable};
+pub use executor::{
+    Deployed, Executor, FarPath, Helper, Input, Io, LocalExecutor, Output, Sha256Hex, SshExecutor,
+    SshTarget, TierTrial, deploy,
+};
 pub use gate::{Gate, Refusal};
-pub use run::{Collected, Run};
+pub use run::{Collected, Control, Run};

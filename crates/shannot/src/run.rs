@@ -14,6 +14,24 @@ pub struct Run {
     hold: u64,
 }
 
+/// A handle to a run that goes on. It does not keep the run: that ends when [`Run`] is dropped.
+#[derive(Debug, Clone)]
+pub struct Control(mpsc::UnboundedSender<Order>);
+
+impl Control {
+    /// Passes a signal to every command of the run.
+    pub fn signal(&self, signal: i32) {
+        // A run that has ended needs none.
+        let _ = self.0.send(Order::Signal(signal));
+    }
+
+    /// Ends the box; the outcome still comes.
+    pub fn cancel(&self) {
+        // A run that has ended needs none.
+        let _ = self.0.send(Order::Cancel);
+    }
+}
+
 /// What a caller asks of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Order {
@@ -51,16 +69,19 @@ impl Run {
         self.events.recv().await
     }
 
+    /// A handle to the same run, for whoever does not wait for its events.
+    pub fn control(&self) -> Control {
+        Control(self.orders.clone())
+    }
+
     /// Passes a signal to every command of the run.
     pub fn signal(&self, signal: i32) {
-        // A run that has ended needs none.
-        let _ = self.orders.send(Order::Signal(signal));
+        self.control().signal(signal);
     }
 
     /// Ends the box; the outcome still comes.
     pub fn cancel(&self) {
-        // A run that has ended needs none.
-        let _ = self.orders.send(Order::Cancel);
+        self.control().cancel();
     }
 
     /// Gathers the run's output up to the profile's `limits.output`. A command that writes more

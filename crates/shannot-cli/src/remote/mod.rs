@@ -7,7 +7,12 @@ use crate::surroundings::Surroundings;
 use crate::targets::{self, Files};
 
 mod add;
+mod deploy;
+mod helper;
 mod list;
+mod ssh;
+
+pub(crate) use ssh::ssh_target;
 
 /// Does it.
 pub(crate) fn run(args: Args, global: &Global) -> ExitCode {
@@ -15,6 +20,7 @@ pub(crate) fn run(args: Args, global: &Global) -> ExitCode {
     let files = Files::new(&surroundings, global.config.as_deref());
     let done = match args {
         Args::Add(args) => add::run(args, global, &files, &surroundings),
+        Args::Deploy(args) => deploy::run(&args.name, &files, &surroundings),
         Args::List => list::run(global, &files, &surroundings),
         Args::Remove(args) => targets::remove(&files, &surroundings, &args.name).map(|removed| {
             let mut text = format!("removed `{}` from {}", args.name, removed.path.display());

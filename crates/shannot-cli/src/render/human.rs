@@ -107,7 +107,7 @@ pub(crate) fn tell_enforcement(outcome: &Outcome) {
     let Some(enforcement) = &outcome.enforcement else { return };
     let names = |status: Status| {
         let layers = enforcement.layers.iter().filter(|layer| layer.status == status);
-        layers.map(|layer| layer.name).collect::<Vec<_>>().join(", ")
+        layers.map(|layer| &*layer.name).collect::<Vec<_>>().join(", ")
     };
     let mut line = format!("tier {}, {ms:.1} ms", enforcement.tier);
     for (status, word) in [

@@ -21,7 +21,7 @@ pub(crate) fn print(value: &impl Serialize) {
 /// The result of `run --json`.
 #[derive(Debug, Serialize)]
 pub(crate) struct RunResult {
-    target: &'static str,
+    target: String,
     profile: Option<String>,
     /// The words of the only stage; `null` where there are more, see `stages`.
     argv: Option<Vec<String>>,
@@ -90,7 +90,7 @@ struct PassedOver {
 /// One layer.
 #[derive(Debug, Serialize)]
 pub(crate) struct Layer {
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     pub(crate) status: &'static str,
     pub(crate) detail: String,
 }
@@ -116,6 +116,8 @@ pub(crate) struct Held {
 /// What a run is known by, whatever becomes of it.
 #[derive(Debug)]
 pub(crate) struct About {
+    /// Where it runs.
+    pub(crate) target: String,
     pub(crate) profile: Option<String>,
     pub(crate) stages: Vec<Vec<String>>,
     pub(crate) cwd: Option<String>,
@@ -148,7 +150,7 @@ impl RunResult {
         };
         if let End::Failed(failure) = &outcome.end {
             result.error = Some(chain(failure));
-            result.hint = hint_of_failure(failure).map(str::to_owned);
+            result.hint = hint_of_failure(failure);
         }
         let (stdout, stdout_base64) = text_or_base64(held.stdout, held.truncated);
         let (stderr, stderr_base64) = text_or_base64(held.stderr, held.truncated);
@@ -171,14 +173,14 @@ impl RunResult {
     }
 
     fn new(about: About, code: ExitCode) -> Self {
-        let About { profile, stages, cwd, run_id } = about;
+        let About { target, profile, stages, cwd, run_id } = about;
         let argv = match stages.as_slice() {
             [only] => Some(only.clone()),
             _ => None,
         };
         let stage = |argv| Stage { argv, exit_code: None, signal: None };
         Self {
-            target: "local",
+            target,
             profile,
             argv,
             cwd,
@@ -218,7 +220,7 @@ fn outcome_name(outcome: &Outcome) -> &'static str {
 impl From<&shannot::sandbox::Enforcement> for Enforcement {
     fn from(enforcement: &shannot::sandbox::Enforcement) -> Self {
         let layer = |layer: &shannot::sandbox::Layer| Layer {
-            name: layer.name,
+            name: layer.name.to_string(),
             status: layer.status.as_str(),
             detail: layer.detail.clone(),
         };

@@ -7,15 +7,17 @@ use std::sync::Arc;
 use rustix::fs::{Mode, OFlags};
 use shannot::policy::types::{ByteSize, Timeout};
 use shannot::policy::{Profile, Request};
-use shannot::{Executor, Gate, Input, Io, LocalExecutor, Outcome, Output};
+use shannot::{Executor, Gate, Input, Io, LocalExecutor, Outcome, Output, SshExecutor};
 
 use crate::args::{Global, Run as Args};
 use crate::error::Error;
 use crate::exit_code::ExitCode;
 use crate::profiles::Profiles;
+use crate::remote;
 use crate::render::human;
 use crate::render::json::{self, About, Held, RunResult};
 use crate::request::Asked;
+use crate::run_id::run_id;
 use crate::surroundings::{Surroundings, local_executor};
 use crate::targets::{self, Files, Target, TargetName, Targets};
 use attend::{Attended, attend};
@@ -42,7 +44,8 @@ pub(crate) fn run(args: Args, global: &Global) -> ExitCode {
         },
     };
     let stages = wishes.asked.shown();
-    let mut about = About { profile: None, stages, cwd: None, run_id: String::new() };
+    let target = wishes.target.as_ref().map_or_else(String::new, ToString::to_string);
+    let mut about = About { target, profile: None, stages, cwd: None, run_id: String::new() };
     let done = perform(&wishes, global, &surroundings, &mut about);
     match done {
         Ok(done) => {
@@ -115,19 +118,23 @@ fn perform(
     let stages = wishes.asked.stages()?;
     let programs: Vec<_> = stages.as_slice().iter().map(|argv| argv.program.clone()).collect();
     let target = target(wishes, global, surroundings)?;
+    about.target = target.name.value.to_string();
     let profiles = Profiles::new(surroundings);
-    let executor = Arc::new(local_executor());
+    let place = Place::of(&target)?;
     let asked = global.profile.as_deref().or(surroundings.profile.as_deref());
     let asked = asked.or(target.profile.as_ref().map(|profile| profile.value.as_str().as_ref()));
     let mut go = |profile: Arc<Profile>| {
         about.profile = Some(profile.name.to_string());
-        let request = wishes.asked.request(stages.clone(), &profile, surroundings)?;
-        run_with(&executor, profile, request, wishes, about)
+        let cwd = surroundings.cwd.as_deref().filter(|_| place.is_here());
+        let request = wishes.asked.request(stages.clone(), &profile, cwd, &surroundings.locale)?;
+        run_with(place.executor(), profile, request, wishes, about)
     };
     let Some(built_in) = profiles.built_in(asked) else {
         return go(profiles.select(asked)?.profile);
     };
-    if built_in.may_mean(&programs) {
+    if let Place::Here(executor) = &place
+        && built_in.may_mean(&programs)
+    {
         executor.expect(built_in.view, built_in.prefer, built_in.root_reads);
     }
     match go(built_in.read_for(&programs)?) {
@@ -137,23 +144,50 @@ fn perform(
     }
 }
 
+/// Where a target's commands run.
+enum Place {
+    Here(Arc<LocalExecutor>),
+    There(Arc<dyn Executor>),
+}
+
+impl Place {
+    fn of(target: &Target) -> Result<Self, Error> {
+        let name = &target.name.value;
+        match &target.executor {
+            targets::Executor::Local => Ok(Self::Here(Arc::new(local_executor()))),
+            targets::Executor::Ssh(ssh) => {
+                let executor = SshExecutor::new(remote::ssh_target(name, ssh)?);
+                Ok(Self::There(Arc::new(executor)))
+            }
+            targets::Executor::Http(_) => Err(Error::Asked {
+                what: format!("this version cannot run commands on `{name}`, which is an agent"),
+                hint: "`--target local` runs them here".to_owned(),
+            }),
+        }
+    }
+
+    const fn is_here(&self) -> bool {
+        matches!(self, Self::Here(_))
+    }
+
+    fn executor(&self) -> Arc<dyn Executor> {
+        match self {
+            Self::Here(executor) => Arc::clone(executor) as Arc<_>,
+            Self::There(executor) => Arc::clone(executor),
+        }
+    }
+}
+
 /// Where to run.
 fn target(wishes: &Wishes, global: &Global, surroundings: &Surroundings) -> Result<Target, Error> {
     let files = Files::new(surroundings, global.config.as_deref());
     let mut targets = Targets::read(&files, surroundings)?;
     let name = wishes.target.as_ref().unwrap_or(&targets.default.value).clone();
-    let target = targets.targets.remove(&name).ok_or_else(|| targets.no_target(&name))?;
-    match target.executor {
-        targets::Executor::Local => Ok(target),
-        targets::Executor::Ssh(_) | targets::Executor::Http(_) => Err(Error::Asked {
-            what: format!("this version cannot run commands on `{name}`, only on this machine"),
-            hint: "`--target local` runs them here".to_owned(),
-        }),
-    }
+    targets.targets.remove(&name).ok_or_else(|| targets.no_target(&name))
 }
 
 fn run_with(
-    executor: &Arc<LocalExecutor>,
+    executor: Arc<dyn Executor>,
     profile: Arc<Profile>,
     request: Request,
     wishes: &Wishes,
@@ -169,7 +203,7 @@ fn run_with(
         .map_err(|source| Error::internal("start the runtime", source))?;
     runtime.block_on(async {
         let mut signals = Signals::listen()?;
-        let gate = Gate::new([profile], Arc::clone(executor) as Arc<dyn Executor>);
+        let gate = Gate::new([profile], executor);
         let attended = start(&gate, request, wishes, limits.output, &mut signals).await?;
         let Attended { outcome, held, passed_on } = attended;
         if let Some(cwd) = &outcome.cwd
@@ -233,12 +267,4 @@ fn duplicate(fd: impl AsFd) -> Result<OwnedFd, Error> {
     fd.as_fd()
         .try_clone_to_owned()
         .map_err(|source| Error::internal("duplicate a descriptor", source))
-}
-
-/// 128 random bits.
-fn run_id() -> Result<String, Error> {
-    let mut bytes = [0u8; 16];
-    rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())
-        .map_err(|errno| Error::internal("get random bytes", errno))?;
-    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
 }

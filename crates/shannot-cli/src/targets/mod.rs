@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use shannot::FarPath;
 use shannot::destination::{Destination, HostName, Port, UserName};
 use shannot::policy::text::{Source, TextError};
 use shannot::policy::types::{ProfileName, Timeout};
@@ -79,7 +80,7 @@ pub(crate) struct Ssh {
     pub(crate) strict_host_key: Value<bool>,
     pub(crate) connect_timeout: Value<Timeout>,
     pub(crate) deploy: Value<Deploy>,
-    pub(crate) helper_path: Option<Value<String>>,
+    pub(crate) helper_path: Option<Value<FarPath>>,
 }
 
 impl Ssh {

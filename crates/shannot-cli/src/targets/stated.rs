@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
+use shannot::FarPath;
 use shannot::destination::{HostName, Port, UserName};
 use shannot::policy::text::{Source, TextError};
 use shannot::policy::types::{ProfileName, Timeout};
@@ -159,10 +160,6 @@ impl<'de> Deserialize<'de> for PortNumber {
 #[derive(Debug, Clone)]
 struct LocalPath(String);
 
-/// The same on the far host.
-#[derive(Debug, Clone)]
-struct FarPath(String);
-
 fn check_path(text: &str) -> Result<String, String> {
     if text.contains(char::is_control) {
         return Err(format!("`{}` contains a control character", text.escape_debug()));
@@ -178,19 +175,6 @@ impl FromStr for LocalPath {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
         check_path(text).map(Self)
-    }
-}
-
-impl FromStr for FarPath {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        let path = check_path(text)?;
-        // The far shell reads it, whichever that is.
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._+-@:~".contains(c);
-        if path.chars().all(is_plain) && !path[1..].contains('~') && !path.contains("/../") {
-            return Ok(Self(path));
-        }
-        Err(format!("`{text}` may have letters, digits and `/._+-@:`, and no `..`"))
     }
 }
 
@@ -365,7 +349,7 @@ impl Reader<'_> {
                     Ssh::CONNECT_TIMEOUT,
                 ),
                 deploy: Value::or_default(keys.deploy.map(|d| self.value(d)), Deploy::Ask),
-                helper_path: self.word(keys.helper_path).map(|path| path.map(|FarPath(p)| p)),
+                helper_path: self.word(keys.helper_path),
             })),
             Kind::Http => Executor::Http(Http {
                 url: self.word(keys.url).ok_or_else(|| lacks("url"))?,

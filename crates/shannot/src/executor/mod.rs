@@ -9,14 +9,17 @@ use shannot_policy::Grant;
 use crate::run::Run;
 
 mod conduct;
+mod far;
 mod local;
 mod probe;
 mod relay;
+mod ssh;
 mod start;
 mod threads;
 mod warm;
 
 pub use local::{LocalExecutor, TierTrial};
+pub use ssh::{Deployed, FarPath, Helper, Sha256Hex, SshExecutor, SshTarget, deploy};
 
 /// Something that runs what was granted.
 ///

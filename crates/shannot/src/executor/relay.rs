@@ -194,29 +194,37 @@ async fn write_all(out: &Result<AsyncFd<OwnedFd>, OwnedFd>, mut bytes: &[u8]) ->
     Ok(())
 }
 
-/// Feeds a descriptor of the caller's to the box, as far as the box reads.
-pub(super) async fn from_fd(input: OwnedFd, pipe: Pipe) {
-    let input = watch(input, Interest::READABLE).map_err(|(fd, _)| fd);
-    let pipe = Ok(pipe);
-    let mut buffer = Vec::new();
-    loop {
-        let read = match &input {
+/// A descriptor of the caller's that is read.
+pub(super) struct Reader(Result<AsyncFd<OwnedFd>, OwnedFd>);
+
+impl Reader {
+    pub(super) fn new(input: OwnedFd) -> Self {
+        Self(watch(input, Interest::READABLE).map_err(|(fd, _)| fd))
+    }
+
+    /// Reads what is there, at most a chunk, in place of what the buffer held. 0 is the end.
+    pub(super) async fn read(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        match &self.0 {
             Ok(fd) => {
                 let mut read = |fd: &OwnedFd| {
                     again(is_ready(fd, PollFlags::IN))?;
-                    read_chunk(fd, &mut buffer)
+                    read_chunk(fd, buffer)
                 };
                 fd.async_io(Interest::READABLE, &mut read).await
             }
-            Err(fd) => read_chunk(fd, &mut buffer),
-        };
-        match read {
-            Ok(0) | Err(_) => return,
-            Ok(_) => {
-                if write_all(&pipe, &buffer).await.is_err() {
-                    return;
-                }
-            }
+            Err(fd) => read_chunk(fd, buffer),
+        }
+    }
+}
+
+/// Feeds a descriptor of the caller's to the box, as far as the box reads.
+pub(super) async fn from_fd(input: OwnedFd, pipe: Pipe) {
+    let mut input = Reader::new(input);
+    let pipe = Ok(pipe);
+    let mut buffer = Vec::new();
+    while let Ok(1..) = input.read(&mut buffer).await {
+        if write_all(&pipe, &buffer).await.is_err() {
+            return;
         }
     }
 }

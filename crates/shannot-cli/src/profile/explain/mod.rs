@@ -60,7 +60,12 @@ pub(super) fn run(
         return Ok(ExitCode::Fine);
     }
     let asked = Asked::new(args.command, args.pipe);
-    let request = asked.request(asked.stages()?, &found.profile, surroundings)?;
+    let request = asked.request(
+        asked.stages()?,
+        &found.profile,
+        surroundings.cwd.as_deref(),
+        &surroundings.locale,
+    )?;
     let verdict = authorize(&found.profile, request);
     if args.bwrap {
         return bwrap::print(verdict.map_err(Error::Denied)?, global);

@@ -1,0 +1,116 @@
+//! What an agent answers to which request.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{delete, get, post};
+use hyper::server::conn::http2::Builder;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use serde::Serialize;
+use shannot::wire::{API, FailureMessage, ProblemMessage};
+use shannot::{FailureKind, LocalExecutor};
+
+use super::policy::Policy;
+use super::run;
+use super::runs::Runs;
+use super::stdio::Streams;
+use crate::error::{Error, chain};
+
+/// What one caller may have on its way, and so what one may make an agent hold.
+const MOST_STREAMS: u32 = 512;
+const STREAM_WINDOW: u32 = 1 << 20;
+const CONNECTION_WINDOW: u32 = 8 << 20;
+const FRAME: u32 = 256 << 10;
+const LARGEST_HEADERS: u32 = 16 << 10;
+/// A caller that does not answer for this long has gone, and its runs end.
+const PING: Duration = Duration::from_secs(15);
+const PONG: Duration = Duration::from_secs(30);
+
+/// Who answers.
+#[derive(Debug, Clone)]
+pub(super) struct Agent {
+    policy: Arc<Policy>,
+    executor: Arc<LocalExecutor>,
+    runs: Runs,
+}
+
+impl Agent {
+    pub(super) fn new(policy: Policy, executor: Arc<LocalExecutor>) -> Self {
+        Self { policy: Arc::new(policy), executor, runs: Runs::default() }
+    }
+
+    pub(super) fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    pub(super) fn executor(&self) -> &Arc<LocalExecutor> {
+        &self.executor
+    }
+
+    pub(super) fn runs(&self) -> &Runs {
+        &self.runs
+    }
+}
+
+/// The service, whatever it is reached by.
+fn router(agent: Agent) -> Router {
+    Router::new()
+        .route("/v1/runs", post(run::post))
+        .route("/v1/runs/{id}", delete(run::cancel))
+        .route("/v1/runs/{id}/signals", post(run::signal))
+        .route("/v1/version", get(version))
+        .fallback(nothing)
+        .method_not_allowed_fallback(nothing)
+        .with_state(agent)
+}
+
+/// Answers on these streams until the caller has gone.
+///
+/// # Errors
+/// The caller does not speak HTTP/2, or the streams failed.
+pub(super) async fn serve(streams: Streams, agent: Agent) -> Result<(), Error> {
+    let served = Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MOST_STREAMS)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_frame_size(FRAME)
+        .max_header_list_size(LARGEST_HEADERS)
+        .max_send_buf_size(2 << 20)
+        .keep_alive_interval(PING)
+        .keep_alive_timeout(PONG)
+        .serve_connection(TokioIo::new(streams), TowerToHyperService::new(router(agent)))
+        .await;
+    served.map_err(|error| Error::internal("answer", std::io::Error::other(chain(&error))))
+}
+
+#[derive(Debug, Serialize)]
+struct Version {
+    api: u32,
+    version: &'static str,
+}
+
+async fn version(State(_): State<Agent>) -> Response {
+    json(StatusCode::OK, &Version { api: API, version: env!("CARGO_PKG_VERSION") })
+}
+
+async fn nothing() -> Response {
+    let message = "this agent has no such resource: it speaks version 1 of the API";
+    problem(StatusCode::NOT_FOUND, FailureMessage::new(FailureKind::Request, message))
+}
+
+/// An answer that is no run.
+pub(super) fn problem(status: StatusCode, error: FailureMessage) -> Response {
+    json(status, &ProblemMessage { error })
+}
+
+pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Response {
+    let body = serde_json::to_vec(value).unwrap_or_default();
+    (status, [(header::CONTENT_TYPE, "application/json")], Body::from(body)).into_response()
+}

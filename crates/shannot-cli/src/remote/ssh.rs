@@ -1,0 +1,27 @@
+//! A target of the configuration as the SSH executor takes it.
+
+use shannot::{Helper, SshTarget};
+
+use super::helper;
+use crate::error::Error;
+use crate::targets::{Ssh, TargetName};
+
+/// How a target is reached.
+///
+/// # Errors
+/// The program that would be its helper cannot be read.
+pub(crate) fn ssh_target(name: &TargetName, ssh: &Ssh) -> Result<SshTarget, Error> {
+    let helper = match &ssh.helper_path {
+        Some(path) => Helper::At(path.value.clone()),
+        None => Helper::Deployed(helper::Program::own()?.sha256),
+    };
+    Ok(SshTarget {
+        name: name.to_string(),
+        destination: ssh.destination(),
+        key_file: ssh.key_file.as_ref().map(|path| path.value.clone()),
+        known_hosts: ssh.known_hosts.as_ref().map(|path| path.value.clone()),
+        strict_host_key: ssh.strict_host_key.value,
+        connect_timeout: ssh.connect_timeout.value.as_duration(),
+        helper,
+    })
+}

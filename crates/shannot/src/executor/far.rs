@@ -1,0 +1,427 @@
+//! One run on another host, over a connection to its agent.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderValue, Method, StatusCode, header};
+use http_body::Body as _;
+use hyper::body::Incoming;
+use hyper::client::conn::http2::SendRequest;
+use tokio::io::Interest;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use super::relay::{self, Pipe, Reader};
+use super::start::{internal, pipe};
+use super::{Input, Io, Output};
+use crate::event::{End, Event, Failure, FailureKind, Outcome, Unreachable};
+use crate::run::Order;
+use crate::wire::{
+    Decoder, FailureMessage, FrameBody, FrameKind, FrameSender, OutcomeMessage, Piece,
+    ProblemMessage, RUN_ID, RunRequest, STREAM, SignalMessage,
+};
+
+/// Chunks of a request that wait to be sent.
+const WAITING: usize = 4;
+/// How long the other side may take to end what it was told to end, or what its own limit ends.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The most of an answer that is no run.
+const LARGEST_PROBLEM: usize = 64 << 10;
+/// `signal(7)`.
+const SIGPIPE: i32 = 13;
+
+/// A run that is asked for.
+pub(super) struct Asked {
+    pub(super) host: Arc<str>,
+    pub(super) request: RunRequest,
+    /// The most that it may take, by its profile.
+    pub(super) wall: Duration,
+    pub(super) io: Io,
+}
+
+/// Sends the request and passes on what comes, until the last event.
+///
+/// # Errors
+/// What the outcome is instead of one of the far host's. The flag says whether the agent took the
+/// request.
+pub(super) async fn conduct(
+    send: SendRequest<FrameBody>,
+    asked: Asked,
+    events: &mpsc::Sender<Event>,
+    orders: &mut mpsc::UnboundedReceiver<Order>,
+) -> Result<Outcome, Failure> {
+    let Asked { host, request, wall, io } = asked;
+    let (sender, body) = FrameBody::channel(WAITING);
+    let sink = Sink::new(io.output, events)?;
+    let feed = Ended(tokio::spawn(feed(io.stdin, request, sender)));
+    let counts = [AtomicU64::new(0), AtomicU64::new(0)];
+    let (named, id) = watch::channel(None);
+    let outcome = {
+        let read = read(send.clone(), body, &host, &sink, &named, &counts);
+        let asks = Asks { send, id, waiting: Vec::new() };
+        attend(read, &host, wall, asks, events, orders).await
+    };
+    drop(feed);
+    let mut outcome = outcome?;
+    let [stdout, stderr] = &counts;
+    outcome.stdout_bytes = stdout.load(Ordering::Relaxed);
+    outcome.stderr_bytes = stderr.load(Ordering::Relaxed);
+    tokio::select! {
+        biased;
+        finished = sink.finish() => finished?,
+        // A reader that stopped reading would hold its caller here.
+        () = unwanted(orders) => {}
+    }
+    Ok(outcome)
+}
+
+/// What is asked of a run that goes on: by requests of their own, which no input holds up.
+struct Asks {
+    send: SendRequest<FrameBody>,
+    /// The run's, once the agent has taken the request.
+    id: watch::Receiver<Option<String>>,
+    /// What was asked before.
+    waiting: Vec<Order>,
+}
+
+impl Asks {
+    fn ask(&mut self, order: Order) {
+        self.waiting.push(order);
+        let Some(id) = self.id.borrow().clone() else { return };
+        for order in self.waiting.drain(..) {
+            tokio::spawn(ask(self.send.clone(), id.clone(), order));
+        }
+    }
+
+    /// Asks what waits, once the run has a name.
+    async fn named(&mut self) {
+        if self.waiting.is_empty() || self.id.wait_for(Option::is_some).await.is_err() {
+            return std::future::pending().await;
+        }
+        if let Some(last) = self.waiting.pop() {
+            self.ask(last);
+        }
+    }
+}
+
+/// One request about a run. That it fails is told by the run's own answer.
+async fn ask(mut send: SendRequest<FrameBody>, id: String, order: Order) {
+    let (method, path, json) = match order {
+        Order::Signal(signal) => {
+            let json = serde_json::to_vec(&SignalMessage { signal }).unwrap_or_default();
+            (Method::POST, format!("http://agent/v1/runs/{id}/signals"), json)
+        }
+        Order::Cancel => (Method::DELETE, format!("http://agent/v1/runs/{id}"), Vec::new()),
+    };
+    let Ok(uri) = path.parse() else { return };
+    let (sender, body) = FrameBody::channel(1);
+    let mut request = http::Request::new(body);
+    (*request.method_mut(), *request.uri_mut()) = (method, uri);
+    let json_type = HeaderValue::from_static("application/json");
+    request.headers_mut().insert(header::CONTENT_TYPE, json_type);
+    if sender.send_raw(json.into()).await.is_ok() && send.ready().await.is_ok() {
+        drop(sender);
+        let _ = send.send_request(request).await;
+    }
+}
+
+/// Reads a run to its end, and passes on what is asked of it meanwhile.
+async fn attend(
+    read: impl Future<Output = Result<Outcome, Failure>>,
+    host: &str,
+    wall: Duration,
+    mut asks: Asks,
+    events: &mpsc::Sender<Event>,
+    orders: &mut mpsc::UnboundedReceiver<Order>,
+) -> Result<Outcome, Failure> {
+    tokio::pin!(read);
+    let deadline = tokio::time::sleep(wall + PATIENCE);
+    tokio::pin!(deadline);
+    let mut cancelled = false;
+    loop {
+        tokio::select! {
+            biased;
+            outcome = &mut read => return outcome,
+            order = orders.recv(), if !cancelled => {
+                let order = order.unwrap_or(Order::Cancel);
+                if order == Order::Cancel {
+                    cancelled = true;
+                    deadline.as_mut().reset(tokio::time::Instant::now() + PATIENCE);
+                }
+                asks.ask(order);
+            }
+            () = asks.named() => {}
+            // Dropping the request ends the box there.
+            () = events.closed() => return Ok(Outcome::never(End::Cancelled)),
+            () = &mut deadline => {
+                let what = match cancelled {
+                    true => "it did not end the run, which was cancelled",
+                    false => "it did not end the run at its time",
+                };
+                return Err(lost(host, what));
+            }
+        }
+    }
+}
+
+/// Waits until the caller wants no more of a run that has ended.
+async fn unwanted(orders: &mut mpsc::UnboundedReceiver<Order>) {
+    // Signals have nobody left to go to.
+    while let Some(Order::Signal(_)) = orders.recv().await {}
+}
+
+fn lost(host: &str, what: impl Into<String>) -> Failure {
+    Failure::Unreachable(Box::new(Unreachable {
+        host: host.to_owned(),
+        what: what.into(),
+        hint: None,
+    }))
+}
+
+/// A task that ends when this is dropped.
+struct Ended(JoinHandle<()>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Sends the request, and then standard input to its end.
+async fn feed(input: Input, request: RunRequest, to: FrameSender) {
+    let Ok(json) = serde_json::to_vec(&request) else { return };
+    if to.send(FrameKind::Control, json.into()).await.is_err() {
+        return;
+    }
+    match input {
+        Input::Empty => {}
+        Input::Bytes(bytes) => {
+            let _ = to.send(FrameKind::Stdin, bytes).await;
+        }
+        Input::Fd(fd) => {
+            let mut reader = Reader::new(fd);
+            let mut buffer = Vec::new();
+            while let Ok(1..) = reader.read(&mut buffer).await {
+                let chunk = Bytes::from(std::mem::take(&mut buffer));
+                if to.send(FrameKind::Stdin, chunk).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Reads the answer to its end.
+async fn read(
+    mut send: SendRequest<FrameBody>,
+    body: FrameBody,
+    host: &str,
+    sink: &Sink<'_>,
+    named: &watch::Sender<Option<String>>,
+    counts: &[AtomicU64; 2],
+) -> Result<Outcome, Failure> {
+    let stream = HeaderValue::from_static(STREAM);
+    let mut request = http::Request::new(body);
+    *request.method_mut() = Method::POST;
+    // The host of the URL means nothing on standard streams.
+    *request.uri_mut() = http::Uri::from_static("http://agent/v1/runs");
+    request.headers_mut().insert(header::CONTENT_TYPE, stream.clone());
+    request.headers_mut().insert(header::ACCEPT, stream);
+    let cut =
+        |error: &hyper::Error| lost(host, format!("the connection was lost: {}", chain(error)));
+    send.ready().await.map_err(|error| cut(&error))?;
+    let response = send.send_request(request).await.map_err(|error| cut(&error))?;
+    let status = response.status();
+    let id = response.headers().get(RUN_ID).and_then(|id| id.to_str().ok()).map(str::to_owned);
+    // It becomes part of a path.
+    named.send_replace(id.filter(|id| id.bytes().all(|b| b.is_ascii_alphanumeric())));
+    let mut body = response.into_body();
+    if status != StatusCode::OK {
+        return Err(problem(host, status, &mut body).await);
+    }
+    let mut decoder = Decoder::default();
+    let [stdout, stderr] = counts;
+    loop {
+        let chunk = match chunk(&mut body).await {
+            Some(chunk) => chunk.map_err(|error| cut(&error))?,
+            None => return Err(lost(host, "the connection was lost before the run's end")),
+        };
+        decoder.push(chunk);
+        while let Some(piece) = decoder.piece().map_err(|error| lost(host, error.to_string()))? {
+            match piece {
+                Piece::Data(FrameKind::Stdout, bytes) => {
+                    stdout.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+                    if sink.stdout(bytes).await.is_err()
+                        && let Some(id) = named.borrow().clone()
+                    {
+                        // As the kernel tells a command that nobody reads any more.
+                        tokio::spawn(ask(send.clone(), id, Order::Signal(SIGPIPE)));
+                    }
+                }
+                Piece::Data(FrameKind::Stderr, bytes) => {
+                    stderr.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+                    let _ = sink.stderr(bytes).await;
+                }
+                Piece::Data(FrameKind::Stdin | FrameKind::Control, _) => {
+                    return Err(lost(host, "it sent input, which no agent does"));
+                }
+                Piece::Control(json) => {
+                    let garbled = |why: String| lost(host, format!("it sent no outcome: {why}"));
+                    let message: OutcomeMessage = serde_json::from_slice(&json)
+                        .map_err(|error| garbled(error.to_string()))?;
+                    return message.outcome(host).map_err(|error| garbled(error.to_string()));
+                }
+            }
+        }
+    }
+}
+
+/// The next part of a body; `None` at its end.
+async fn chunk(body: &mut Incoming) -> Option<Result<Bytes, hyper::Error>> {
+    loop {
+        let frame =
+            std::future::poll_fn(|context| std::pin::Pin::new(&mut *body).poll_frame(context));
+        match frame.await? {
+            Ok(frame) => {
+                if let Ok(data) = frame.into_data() {
+                    return Some(Ok(data));
+                }
+            }
+            Err(error) => return Some(Err(error)),
+        }
+    }
+}
+
+/// What an answer that is no run means.
+async fn problem(host: &str, status: StatusCode, body: &mut Incoming) -> Failure {
+    let mut text = BytesMut::new();
+    while let Some(Ok(part)) = chunk(body).await {
+        let room = LARGEST_PROBLEM.saturating_sub(text.len());
+        text.extend_from_slice(part.get(..room).unwrap_or(&part));
+        if text.len() == LARGEST_PROBLEM {
+            break;
+        }
+    }
+    match serde_json::from_slice::<ProblemMessage>(&text) {
+        Ok(message) => message.error.failure(host),
+        Err(_) => {
+            let what = format!("its agent answered {status}, and not why");
+            FailureMessage::new(FailureKind::Internal, what).failure(host)
+        }
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    text
+}
+
+/// Where output goes.
+enum Sink<'e> {
+    Events(&'e mpsc::Sender<Event>),
+    Fds { stdout: Passage, stderr: Passage },
+}
+
+/// A way to a descriptor of the caller's: a pipe of our own before it, so that one that blocks holds
+/// nobody up who holds the limits.
+struct Passage {
+    to: tokio::sync::Mutex<Option<Pipe>>,
+    task: JoinHandle<std::io::Result<()>>,
+}
+
+impl Passage {
+    fn before(fd: OwnedFd) -> Result<Self, Failure> {
+        let (from, to) = pipe()?;
+        for end in [&from, &to] {
+            let set = rustix::fs::fcntl_setfl(end, rustix::fs::OFlags::NONBLOCK);
+            set.map_err(|errno| internal("set up a pipe", errno))?;
+        }
+        // Refused beyond the user's share; the default size works too.
+        let _ = rustix::pipe::fcntl_setpipe_size(&to, relay::CHUNK);
+        let watch = |fd, interest| {
+            relay::watch(fd, interest).map_err(|(_, error)| internal("watch a pipe", error))
+        };
+        let from = watch(from, Interest::READABLE)?;
+        let to = tokio::sync::Mutex::new(Some(watch(to, Interest::WRITABLE)?));
+        let task = tokio::spawn(relay::to_fd(from, fd, Arc::default()));
+        Ok(Self { to, task })
+    }
+
+    /// Fails once, when nobody reads any more; what comes later is dropped.
+    async fn write(&self, mut bytes: &[u8]) -> Result<(), ()> {
+        let mut to = self.to.lock().await;
+        while !bytes.is_empty() {
+            let Some(pipe) = &*to else { return Ok(()) };
+            let write = |fd: &OwnedFd| Ok(rustix::io::write(fd, bytes)?);
+            match pipe.async_io(Interest::WRITABLE, write).await {
+                Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
+                Err(_) => {
+                    *to = None;
+                    return Err(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn finish(self) -> Result<(), Failure> {
+        drop(self.to);
+        match self.task.await {
+            Ok(passed) => passed.map_err(|error| internal("pass the output on", error)),
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+impl<'e> Sink<'e> {
+    fn new(output: Output, events: &'e mpsc::Sender<Event>) -> Result<Self, Failure> {
+        Ok(match output {
+            Output::Events => Self::Events(events),
+            Output::Fds { stdout, stderr } => {
+                Self::Fds { stdout: Passage::before(stdout)?, stderr: Passage::before(stderr)? }
+            }
+        })
+    }
+
+    async fn stdout(&self, bytes: Bytes) -> Result<(), ()> {
+        match self {
+            Self::Events(events) => events.send(Event::Stdout(bytes)).await.map_err(drop),
+            Self::Fds { stdout, .. } => stdout.write(&bytes).await,
+        }
+    }
+
+    async fn stderr(&self, bytes: Bytes) -> Result<(), ()> {
+        match self {
+            Self::Events(events) => events.send(Event::Stderr(bytes)).await.map_err(drop),
+            Self::Fds { stderr, .. } => stderr.write(&bytes).await,
+        }
+    }
+
+    /// Waits until all has come where it shall go.
+    async fn finish(self) -> Result<(), Failure> {
+        match self {
+            Self::Events(_) => Ok(()),
+            Self::Fds { stdout, stderr } => {
+                stdout.finish().await?;
+                stderr.finish().await
+            }
+        }
+    }
+}
+
+/// Ends a run that never came to a host.
+pub(super) async fn tell_end(mut outcome: Outcome, events: &mpsc::Sender<Event>, since: Instant) {
+    if outcome.duration.is_zero() {
+        outcome.duration = since.elapsed();
+    }
+    // A caller that dropped the run does not want to know.
+    let _ = events.send(Event::Ended(Box::new(outcome))).await;
+}

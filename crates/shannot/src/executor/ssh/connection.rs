@@ -1,0 +1,197 @@
+//! A connection to the agent on another host, over the standard streams of one `ssh`.
+
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use hyper::client::conn::http2::{Builder, SendRequest};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
+use tokio::task::JoinHandle;
+
+use super::command::SshTarget;
+use super::diagnosis::{diagnose, text_of, with};
+use crate::event::Unreachable;
+use crate::wire::{API, FrameBody, Greeting};
+
+/// The most that a host may say before its agent greets: the output of its shells' start-up files.
+const MOST_NOISE: usize = 64 << 10;
+/// What is kept of standard error, the latest.
+const MOST_STDERR: usize = 4 << 10;
+/// How much of a run's output may be on its way: as much as its caller would hold anyway.
+const STREAM_WINDOW: u32 = 4 << 20;
+const CONNECTION_WINDOW: u32 = 16 << 20;
+const FRAME: u32 = 256 << 10;
+/// An agent that does not answer for this long has gone.
+const PING: Duration = Duration::from_secs(15);
+const PONG: Duration = Duration::from_secs(30);
+
+/// A connection. Dropping all clones of [`Connection::send`] and this ends it, `ssh` and the agent.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) send: SendRequest<FrameBody>,
+    pub(super) greeting: Greeting,
+    /// Ends `ssh` when it is dropped.
+    stderr: Arc<Mutex<Vec<u8>>>,
+    driver: JoinHandle<()>,
+}
+
+impl Connection {
+    /// Starts `ssh` and waits for the agent's greeting.
+    ///
+    /// # Errors
+    /// Why there is none, and what to do about it.
+    pub(super) async fn open(target: &SshTarget) -> Result<Self, Unreachable> {
+        let unreachable = |what: String, hint: Option<&str>| Unreachable {
+            host: target.name.clone(),
+            what,
+            hint: hint.map(str::to_owned),
+        };
+        let Ssh { mut child, stdin, stdout, heard, listener } =
+            Ssh::start(target, &target.helper.far_command())?;
+        let mut stdout = BufReader::with_capacity(MOST_NOISE, stdout);
+        let greeted = tokio::time::timeout(target.connect_timeout, greeting(&mut stdout)).await;
+        let greeting = match greeted {
+            Ok(Ok(greeting)) => greeting,
+            Ok(Err(noise)) => {
+                if noise.len() >= MOST_NOISE {
+                    let _ = child.start_kill();
+                }
+                let status = last_words(&mut child, listener).await;
+                return Err(diagnose(target, status, &text_of(&heard), &noise));
+            }
+            Err(_) => {
+                let waited = target.connect_timeout;
+                let what = format!("no answer within {waited:?}");
+                let hint = "is the host up? `connect_timeout` gives it longer";
+                return Err(unreachable(with(&what, &text_of(&heard)), Some(hint)));
+            }
+        };
+        if greeting.api != API {
+            let (theirs, version) = (greeting.api, &greeting.version);
+            let what = format!(
+                "its agent, shannot {version}, speaks version {theirs} of the API, and this one {API}"
+            );
+            let hint = match theirs > API {
+                true => "update shannot here",
+                false => "update shannot there",
+            };
+            return Err(unreachable(what, Some(hint)));
+        }
+        let streams = TokioIo::new(tokio::io::join(stdout, stdin));
+        let handshake = Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_frame_size(FRAME)
+            .max_header_list_size(16 << 10)
+            .keep_alive_interval(PING)
+            .keep_alive_timeout(PONG)
+            .handshake(streams);
+        let (send, driver) = handshake
+            .await
+            .map_err(|error| unreachable(format!("it speaks no HTTP/2: {error}"), None))?;
+        let driver = tokio::spawn(async move {
+            // Its end is told to every run by its own stream.
+            let _ = driver.await;
+            end(child).await;
+        });
+        Ok(Self { send, greeting, stderr: heard, driver })
+    }
+
+    /// Whether it is known to have ended.
+    pub(super) fn is_closed(&self) -> bool {
+        self.send.is_closed() || self.driver.is_finished()
+    }
+
+    /// What `ssh` and the agent have said lately.
+    pub(super) fn said(&self) -> String {
+        text_of(&self.stderr)
+    }
+}
+
+/// An `ssh` that runs, and its streams.
+#[derive(Debug)]
+pub(super) struct Ssh {
+    /// Killed when it is dropped.
+    pub(super) child: Child,
+    pub(super) stdin: ChildStdin,
+    pub(super) stdout: ChildStdout,
+    /// What it and the far side say on standard error.
+    pub(super) heard: Arc<Mutex<Vec<u8>>>,
+    pub(super) listener: JoinHandle<()>,
+}
+
+impl Ssh {
+    /// Has a line read by the login shell there.
+    pub(super) fn start(target: &SshTarget, far_command: &str) -> Result<Self, Unreachable> {
+        let mut command = Command::new("ssh");
+        command.args(target.words(far_command));
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        // A Ctrl-C at the terminal is for the command, which is told of it.
+        #[cfg(unix)]
+        command.process_group(0);
+        let failed = |error: std::io::Error| Unreachable {
+            host: target.name.clone(),
+            what: format!("cannot start `ssh`: {error}"),
+            hint: Some("install the OpenSSH client".to_owned()),
+        };
+        let mut child = command.kill_on_drop(true).spawn().map_err(failed)?;
+        let (Some(stdin), Some(stdout), Some(stderr)) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take())
+        else {
+            return Err(failed(std::io::Error::other("it has no streams")));
+        };
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let listener = tokio::spawn(listen(stderr, Arc::clone(&heard)));
+        Ok(Self { child, stdin, stdout, heard, listener })
+    }
+}
+
+/// Waits until it has ended and what it said on its way out is there. Its exit code.
+pub(super) async fn last_words(child: &mut Child, listener: JoinHandle<()>) -> Option<i32> {
+    let ended = tokio::time::timeout(Duration::from_secs(2), child.wait()).await;
+    let _ = tokio::time::timeout(Duration::from_millis(500), listener).await;
+    ended.ok()?.ok()?.code()
+}
+
+/// Its standard input is closed, which ends it; one that does not end is killed.
+async fn end(mut child: Child) {
+    if tokio::time::timeout(Duration::from_secs(2), child.wait()).await.is_err() {
+        let _ = child.kill().await;
+    }
+}
+
+/// Reads to the agent's greeting. Fails with what came instead.
+async fn greeting(stdout: &mut BufReader<ChildStdout>) -> Result<Greeting, Vec<u8>> {
+    let mut noise = Vec::new();
+    loop {
+        let start = noise.len();
+        let left = MOST_NOISE.saturating_sub(start);
+        if left == 0 || read_line(stdout, &mut noise, left).await == 0 {
+            return Err(noise);
+        }
+        let line = noise[start..].strip_suffix(b"\n").unwrap_or(&noise[start..]);
+        if let Some(greeting) = Greeting::parse(line) {
+            return Ok(greeting);
+        }
+    }
+}
+
+/// Reads to the end of a line, or so many bytes. Returns how many.
+async fn read_line(from: &mut (impl AsyncBufRead + Unpin), to: &mut Vec<u8>, most: usize) -> usize {
+    let most = u64::try_from(most).unwrap_or(u64::MAX);
+    from.take(most).read_until(b'\n', to).await.unwrap_or(0)
+}
+
+/// Keeps the latest that comes.
+async fn listen(mut stderr: ChildStderr, heard: Arc<Mutex<Vec<u8>>>) {
+    let mut buffer = vec![0; MOST_STDERR];
+    while let Ok(read @ 1..) = stderr.read(&mut buffer).await {
+        let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.extend_from_slice(&buffer[..read]);
+        let old = heard.len().saturating_sub(MOST_STDERR);
+        heard.drain(..old);
+    }
+}
