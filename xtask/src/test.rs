@@ -5,7 +5,16 @@ use std::process::Command;
 use crate::setup;
 
 /// What the tests use beside the commands that they compare; those are listed where they are.
-const PACKAGES: [&str; 6] = ["bubblewrap", "gcc", "libc6-dev", "passwd", "procps", "util-linux"];
+const PACKAGES: [&str; 8] = [
+    "bubblewrap",
+    "gcc",
+    "libc6-dev",
+    "openssh-client",
+    "openssh-server",
+    "passwd",
+    "procps",
+    "util-linux",
+];
 const COMPARED: &str = include_str!("../../crates/shannot-cli/tests/fidelity/packages.txt");
 
 /// Sets up what the tests need.

@@ -4,10 +4,12 @@
 
 mod doctor;
 mod explain;
+mod far;
 mod harness;
 mod json;
 mod profiles;
 mod run;
 mod signals;
+mod sshd;
 mod targets;
 mod terminal;

@@ -188,7 +188,7 @@ mod tests {
                 stages: Stages::new(stages).unwrap(),
                 cwd,
                 timeout: Some("1500ms".parse().unwrap()),
-                locale: Locale::from_env([("LANG", "C.UTF-8"), ("COLUMNS", "80")]),
+                locale: Locale::from_env([("COLUMNS", "80"), ("LANG", "C.UTF-8")]),
             };
             let sent = RunRequest::new(&request, ProfileChoice::Name("minimal".to_owned()));
             let json = serde_json::to_string(&sent).unwrap();

@@ -11,7 +11,7 @@ use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::task::JoinHandle;
 
 use super::command::SshTarget;
-use super::diagnosis::{diagnose, text_of, with};
+use super::diagnosis::{beginning, diagnose, text_of, with};
 use crate::event::Unreachable;
 use crate::wire::{API, FrameBody, Greeting};
 
@@ -51,10 +51,11 @@ impl Connection {
         let Ssh { mut child, stdin, stdout, heard, listener } =
             Ssh::start(target, &target.helper.far_command())?;
         let mut stdout = BufReader::with_capacity(MOST_NOISE, stdout);
-        let greeted = tokio::time::timeout(target.connect_timeout, greeting(&mut stdout)).await;
-        let greeting = match greeted {
-            Ok(Ok(greeting)) => greeting,
-            Ok(Err(noise)) => {
+        let mut noise = Vec::new();
+        let greeted = greeting(&mut stdout, &mut noise);
+        let greeting = match tokio::time::timeout(target.connect_timeout, greeted).await {
+            Ok(Some(greeting)) => greeting,
+            Ok(None) => {
                 if noise.len() >= MOST_NOISE {
                     let _ = child.start_kill();
                 }
@@ -62,8 +63,10 @@ impl Connection {
                 return Err(diagnose(target, status, &text_of(&heard), &noise));
             }
             Err(_) => {
-                let waited = target.connect_timeout;
-                let what = format!("no answer within {waited:?}");
+                let mut what = format!("no agent answered within {:?}", target.connect_timeout);
+                if !noise.is_empty() {
+                    what.push_str(&format!("; it said `{}`", beginning(&noise)));
+                }
                 let hint = "is the host up? `connect_timeout` gives it longer";
                 return Err(unreachable(with(&what, &text_of(&heard)), Some(hint)));
             }
@@ -163,18 +166,17 @@ async fn end(mut child: Child) {
     }
 }
 
-/// Reads to the agent's greeting. Fails with what came instead.
-async fn greeting(stdout: &mut BufReader<ChildStdout>) -> Result<Greeting, Vec<u8>> {
-    let mut noise = Vec::new();
+/// Reads to the agent's greeting; `None` where there is none. What came before it is noise.
+async fn greeting(stdout: &mut BufReader<ChildStdout>, noise: &mut Vec<u8>) -> Option<Greeting> {
     loop {
         let start = noise.len();
         let left = MOST_NOISE.saturating_sub(start);
-        if left == 0 || read_line(stdout, &mut noise, left).await == 0 {
-            return Err(noise);
+        if left == 0 || read_line(stdout, noise, left).await == 0 {
+            return None;
         }
         let line = noise[start..].strip_suffix(b"\n").unwrap_or(&noise[start..]);
         if let Some(greeting) = Greeting::parse(line) {
-            return Ok(greeting);
+            return Some(greeting);
         }
     }
 }

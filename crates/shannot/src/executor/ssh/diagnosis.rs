@@ -10,7 +10,12 @@ pub(super) fn text_of(heard: &Mutex<Vec<u8>>) -> String {
     shown(&heard.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-pub(super) fn shown(bytes: &[u8]) -> String {
+/// Enough to see what it is.
+pub(super) fn beginning(noise: &[u8]) -> String {
+    shown(&noise[..noise.len().min(200)])
+}
+
+fn shown(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let plain = |line: &str| line.chars().filter(|c| !c.is_control()).collect::<String>();
     let lines: Vec<String> =
@@ -49,7 +54,7 @@ pub(super) fn diagnose(
             (with(&what, said), Some("is the home mounted noexec, or the CPU another?".to_owned()))
         }
         _ => {
-            let first = shown(&noise[..noise.len().min(200)]);
+            let first = beginning(noise);
             let what = match first.is_empty() {
                 true => with("the host answered nothing", said),
                 false => with(&format!("what answered is no agent: it said `{first}`"), said),

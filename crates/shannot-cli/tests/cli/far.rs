@@ -1,0 +1,299 @@
+//! Commands on another host: this one, through a real sshd.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpListener};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::harness::*;
+use crate::sshd::*;
+
+#[test]
+fn a_command_runs_there_as_it_would_here() {
+    for user in everyone() {
+        let sshd = Sshd::new(user);
+        let script = "echo out; echo err >&2; exit 3";
+        let ended = end(&mut sshd.run(&[], &["sh", "-c", script]));
+        assert_code(&ended, 3);
+        assert_eq!((ended.text(), ended.stderr.as_str()), ("out\n", "err\n"));
+        let here = end(&mut run(user, &["--json"], &["uname", "-a"])).json();
+        let there = end(&mut sshd.run(&["--json"], &["uname", "-a"])).json();
+        for key in ["stdout", "exit_code", "outcome", "enforcement", "argv", "limits_hit"] {
+            assert_eq!(here[key], there[key], "{key}");
+        }
+        assert_eq!(there["target"], "far");
+        assert_code(&end(&mut sshd.run(&[], &["nosuch"])), 127);
+        assert_code(&end(&mut sshd.run(&[], &["/etc/passwd"])), 126);
+        assert_code(&end(&mut sshd.run(&["--timeout", "300ms"], &["sleep", "60"])), 124);
+        assert_code(&end(&mut sshd.run(&[], &["sh", "-c", "kill -9 $$"])), 137);
+    }
+}
+
+/// Neither host's words are another's: this one's directory and variables mean nothing there.
+#[test]
+fn nothing_of_this_machine_travels() {
+    let sshd = Sshd::new(ordinary());
+    let ended = end(sshd.run(&[], &["env"]).env("SECRET", "x").env("TZ", "UTC"));
+    assert_code(&ended, 0);
+    assert!(ended.text().contains("TZ=UTC\n"), "{ended:?}");
+    assert!(!ended.text().contains("SECRET"), "{ended:?}");
+    assert_eq!(end(sshd.run(&[], &["pwd"]).current_dir("/usr")).text(), "/\n");
+    let ended = end(&mut sshd.run(&["--cwd", "/usr"], &["pwd"]));
+    assert_eq!(ended.text(), "/usr\n");
+}
+
+#[test]
+fn bytes_pass_as_they_are() {
+    let sshd = Sshd::new(ordinary());
+    for size in [0, 1, 5_000_000] {
+        let bytes = noise(size);
+        let ended = end_fed(&mut sshd.run(&[], &["cat"]), Some(bytes.clone()));
+        assert_code(&ended, 0);
+        assert!(ended.stdout == bytes, "{size} bytes came back as {}", ended.stdout.len());
+    }
+    let word = b"a \"'$(id)\\\n\xff".as_slice();
+    let word = std::os::unix::ffi::OsStrExt::from_bytes(word);
+    let ended = end(sshd.run(&[], &["printf", "%s"]).arg::<&std::ffi::OsStr>(word));
+    assert_eq!(ended.stdout, b"a \"'$(id)\\\n\xff");
+}
+
+/// A command that does not read its input is told of a signal all the same.
+#[test]
+fn signals_reach_the_command_past_its_input() {
+    for user in everyone() {
+        let sshd = Sshd::new(user);
+        let script = "trap 'echo answered; exit 5' TERM; echo there; while :; do :; done";
+        let mut child = spawn(&mut sshd.run(&[], &["sh", "-c", script]));
+        let mut stdin = child.stdin.take().unwrap();
+        let feeder = std::thread::spawn(move || {
+            let _ = stdin.write_all(&vec![0; 32 << 20]);
+        });
+        wait_for(&mut child, b"there\n");
+        kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+        let mut rest = String::new();
+        child.stdout.take().unwrap().read_to_string(&mut rest).unwrap();
+        assert_eq!((rest.as_str(), child.wait().unwrap().code()), ("answered\n", Some(5)));
+        feeder.join().unwrap();
+    }
+}
+
+#[test]
+fn a_reader_that_has_gone_ends_the_command() {
+    let sshd = Sshd::new(ordinary());
+    let mut child = spawn(&mut sshd.run(&["-n"], &["yes", "a line of the command"]));
+    wait_for(&mut child, b"a line");
+    drop(child.stdout.take());
+    let begun = Instant::now();
+    assert_eq!(child.wait().unwrap().code(), Some(141));
+    assert!(begun.elapsed() < Duration::from_secs(5));
+}
+
+/// However the caller goes, its command goes too.
+#[test]
+fn nothing_outlives_the_caller() {
+    for user in everyone() {
+        let sshd = Sshd::new(user);
+        for signal in [Signal::KILL, Signal::INT] {
+            let mark = marker();
+            let mut child = spawn(&mut sshd.run(&["-n"], &["sleep", &mark]));
+            begun(&mark);
+            kill_process(Pid::from_child(&child), signal).unwrap();
+            child.wait().unwrap();
+            gone(&mark);
+        }
+    }
+}
+
+/// A host that is lost is told, and its command ends.
+#[test]
+fn a_connection_that_is_cut_is_told() {
+    let mut sshd = Sshd::new(ordinary());
+    let mark = marker();
+    let child = spawn(&mut sshd.run(&["-n"], &["sleep", &mark]));
+    begun(&mark);
+    sshd.kill();
+    let begun = Instant::now();
+    let ended = child.wait_with_output().unwrap();
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(125), "{said}");
+    assert!(said.contains("far: the connection was lost"), "{said}");
+    assert!(begun.elapsed() < Duration::from_secs(10));
+    gone(&mark);
+}
+
+#[test]
+fn a_pinned_login_holds_the_policy() {
+    let pin = format!("restrict,command=\"{} agent stdio --pin minimal\"", helper().display());
+    let sshd = Sshd::with(ordinary(), "", &pin);
+    let run = |profile: &str, command: &[&str]| {
+        let words = [&["run", "--target", "far", "--profile", profile, "--"], command].concat();
+        end(&mut sshd.shannot(&words))
+    };
+    assert_eq!(run("minimal", &["echo", "a"]).text(), "a\n");
+    let ended = run("diagnostics", &["ps"]);
+    assert_code(&ended, 125);
+    let said = ended.complaint();
+    assert!(said.contains("this login allows the profiles `minimal`, not `diagnostics`"), "{said}");
+    // A profile of the caller's that has the name of the host's.
+    let own = "version = 1\nname = \"minimal\"\n[commands.sleep]\nabout = \"Wait.\"\n";
+    let path = sshd.place.write("minimal.toml", own);
+    let ended = run(path.to_str().unwrap(), &["sleep", "0"]);
+    assert_code(&ended, 126);
+    let said = ended.complaint();
+    assert!(said.contains("far: `sleep` may not run: no command allows it"), "{said}");
+    // Nor is any other word of the caller's obeyed.
+    let mut ssh = Command::new("ssh");
+    ssh.args(["-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-i"]).arg(sshd.place.path("id"));
+    ssh.arg("-o").arg(format!("UserKnownHostsFile={}", sshd.place.path("known").display()));
+    ssh.args(["-p", &sshd.port.to_string(), "-l", &name_of(sshd.user), "127.0.0.1", "id"]);
+    let said = ssh.stdin(Stdio::null()).output().unwrap().stdout;
+    assert!(!String::from_utf8_lossy(&said).contains("uid="), "{said:?}");
+}
+
+#[test]
+fn what_is_wrong_is_told_with_what_to_do() {
+    let sshd = Sshd::new(ordinary());
+    let helper = format!("helper_path = \"{}\"\n", helper().display());
+    let path = |name: &str| sshd.place.path(name).display().to_string();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let silent = listener.local_addr().unwrap().port();
+    let free = {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        listener.local_addr().unwrap().port()
+    };
+    let changed = fs::read_to_string(sshd.place.path("other.pub")).unwrap();
+    sshd.place.write("changed", &format!("[127.0.0.1]:{} {changed}", sshd.port));
+    sshd.place.write("empty", "");
+    for (keys, what, hint) in [
+        (format!("known_hosts = \"{}\"\n", path("empty")), "No ED25519 host key", "accepts it"),
+        (format!("known_hosts = \"{}\"\n", path("changed")), "HAS CHANGED", "ssh-keygen -R"),
+        (format!("key_file = \"{}\"\n", path("other")), "Permission denied", "key_file"),
+        (format!("port = {free}\n"), "Connection refused", "port"),
+        (
+            format!("port = {silent}\nconnect_timeout = \"1s\"\n"),
+            "no agent answered within 1s",
+            "is the host up",
+        ),
+        ("helper_path = \"/nosuch/shannot\"\n".to_owned(), "cannot start `/nosuch/shannot`", "CPU"),
+        ("helper_path = \"/bin/echo\"\n".to_owned(), "it said `agent stdio`", "ssh "),
+        ("helper_path = \"/usr/bin/yes\"\n".to_owned(), "it said `agent stdio; ", "ssh "),
+        ("helper_path = \"/bin/true\"\n".to_owned(), "answered nothing", "ssh "),
+    ] {
+        let helper = if keys.contains("helper_path") { "" } else { &helper };
+        sshd.configure(&format!("{helper}{keys}"));
+        let said = sshd.refusal();
+        assert!(said.contains("far: ") && said.contains(what), "{keys}: {said}");
+        assert!(said.contains("hint: ") && said.contains(hint), "{keys}: {said}");
+    }
+    drop(listener);
+}
+
+/// A host that is not known is only accepted where the configuration says so, and then remembered.
+#[test]
+fn a_new_host_is_accepted_once_where_that_is_asked_for() {
+    let sshd = Sshd::new(ordinary());
+    let known = sshd.place.write("new/known", "");
+    for path in [known.as_path(), known.parent().unwrap()] {
+        if rustix::process::getuid().is_root() {
+            std::os::unix::fs::chown(path, Some(sshd.user.uid), Some(sshd.user.gid)).unwrap();
+        }
+    }
+    let keys = format!(
+        "helper_path = \"{}\"\nknown_hosts = \"{}\"\nstrict_host_key = false\n",
+        helper().display(),
+        known.display()
+    );
+    sshd.configure(&keys);
+    assert_code(&end(&mut sshd.run(&[], &["true"])), 0);
+    assert!(fs::read_to_string(&known).unwrap().contains("ssh-ed25519"));
+    let other = fs::read_to_string(sshd.place.path("other.pub")).unwrap();
+    fs::write(&known, format!("[127.0.0.1]:{} {other}", sshd.port)).unwrap();
+    assert!(sshd.refusal().contains("HAS CHANGED"));
+}
+
+/// What answers in an agent's place is not believed, and nothing of a caller's is sent to it first.
+#[test]
+fn what_is_no_agent_gets_nothing() {
+    let sshd = Sshd::new(ordinary());
+    let heard = sshd.place.path("heard");
+    for (name, greeting, what) in [
+        ("newer", "shannot-agent 2 9.0.0 open", "speaks version 2 of the API"),
+        ("garbage", "shannot-agent 1 0.1.0 open\\nHTTP/1.1 200 OK\\n\\n", "far: "),
+        ("shell", "shannot-agent-1 0.1.0 open", "it said `shannot-agent-1"),
+    ] {
+        let script =
+            format!("#!/bin/sh\nprintf '{greeting}\\n'\nhead -c 100 > {}\n", heard.display());
+        let path = sshd.place.write(name, &script);
+        set_mode(&path, 0o755);
+        let _ = fs::remove_file(&heard);
+        fs::write(&heard, "").unwrap();
+        set_mode(&heard, 0o666);
+        sshd.configure(&format!(
+            "helper_path = \"{}\"\nconnect_timeout = \"2s\"\n",
+            path.display()
+        ));
+        let said = sshd.refusal();
+        assert!(said.contains(what), "{name}: {said}");
+        if name != "garbage" {
+            assert_eq!(fs::read(&heard).unwrap(), b"", "{name}");
+        }
+    }
+}
+
+#[test]
+fn start_up_files_may_say_something() {
+    let sshd = Sshd::new(ordinary());
+    let script = format!(
+        "#!/bin/sh\nfor i in 1 2 3; do echo \"Welcome $i\"; done\nprintf 'no line end'\n\
+         echo warning >&2\nexec {} \"$@\"\n",
+        helper().display()
+    );
+    let path = sshd.place.write("noisy", &script);
+    set_mode(&path, 0o755);
+    sshd.configure(&format!("helper_path = \"{}\"\n", path.display()));
+    let ended = end(&mut sshd.run(&[], &["echo", "a"]));
+    assert_code(&ended, 0);
+    assert_eq!((ended.text(), ended.stderr.as_str()), ("a\n", ""));
+}
+
+fn spawn(command: &mut Command) -> Child {
+    let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().unwrap()
+}
+
+fn wait_for(child: &mut Child, text: &[u8]) {
+    let mut there = vec![0; text.len()];
+    child.stdout.as_mut().unwrap().read_exact(&mut there).unwrap();
+    assert_eq!(there, text);
+}
+
+/// A number of seconds that no other process sleeps for.
+fn marker() -> String {
+    format!("{}.{}", 1000 + std::process::id(), u32::from_ne_bytes(noise(4).try_into().unwrap()))
+}
+
+fn is_there(mark: &str) -> bool {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let mut lines = processes.filter_map(|p| fs::read(p.path().join("cmdline")).ok());
+    lines.any(|line| line.starts_with(b"sleep\0") && line.ends_with(format!("{mark}\0").as_bytes()))
+}
+
+fn begun(mark: &str) {
+    wait(|| is_there(mark));
+}
+
+fn gone(mark: &str) {
+    wait(|| !is_there(mark));
+}
+
+#[track_caller]
+fn wait(until: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !until() {
+        assert!(begun.elapsed() < Duration::from_secs(10), "in vain");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

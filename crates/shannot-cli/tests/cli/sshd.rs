@@ -1,0 +1,190 @@
+//! A real sshd on the loopback interface, with keys and a configuration of its own.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::unix::fs::chown;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::harness::*;
+
+/// A host that a user of this machine may log in to, and what that user needs for it.
+pub(crate) struct Sshd {
+    pub(crate) place: Place,
+    pub(crate) user: User,
+    pub(crate) port: u16,
+    daemon: Child,
+}
+
+impl Sshd {
+    pub(crate) fn new(user: User) -> Self {
+        Self::with(user, "", "")
+    }
+
+    /// With more lines of sshd_config(5), and options before the key in authorized_keys.
+    pub(crate) fn with(user: User, lines: &str, options: &str) -> Self {
+        let place = Place::new();
+        for name in ["host", "id", "other"] {
+            keygen(&place.path(name));
+        }
+        for name in ["id", "other"] {
+            own(user, &place.path(name));
+        }
+        let key = fs::read_to_string(place.path("id.pub")).unwrap();
+        place.write("authorized", &format!("{options} {key}"));
+        let (port, daemon) = start(&place, lines);
+        let sshd = Self { place, user, port, daemon };
+        let key = fs::read_to_string(sshd.place.path("host.pub")).unwrap();
+        sshd.place.write("known", &format!("[127.0.0.1]:{port} {key}"));
+        let path = anything().to_owned();
+        sshd.configure(&format!("helper_path = \"{}\"\n", helper().display()));
+        assert!(path.exists());
+        sshd
+    }
+
+    /// The configuration of the target `far`, with these keys besides.
+    pub(crate) fn configure(&self, keys: &str) {
+        let path = |name| self.place.path(name).display().to_string();
+        let (key, known, port) = (path("id"), path("known"), self.port);
+        let own = |key: &str| keys.contains(&format!("{key} ="));
+        let mut text = String::from("[executor.far]\ntype = \"ssh\"\nhost = \"127.0.0.1\"\n");
+        text.push_str(&format!("username = \"{}\"\n", name_of(self.user)));
+        for (name, line) in [
+            ("port", format!("port = {port}\n")),
+            ("key_file", format!("key_file = \"{key}\"\n")),
+            ("known_hosts", format!("known_hosts = \"{known}\"\n")),
+        ] {
+            if !own(name) {
+                text.push_str(&line);
+            }
+        }
+        text.push_str(keys);
+        self.place.write("config.toml", &text);
+    }
+
+    /// The program, with that configuration.
+    pub(crate) fn shannot(&self, words: &[&str]) -> Command {
+        let mut command = shannot(self.user);
+        command.arg("--config").arg(self.place.path("config.toml")).args(words);
+        command
+    }
+
+    /// `run` there, with the profile that allows everything.
+    pub(crate) fn run(&self, options: &[&str], command: &[&str]) -> Command {
+        let profile = anything().to_str().unwrap();
+        let words = [&["run", "--target", "far", "--profile", profile], options, &["--"], command];
+        self.shannot(&words.concat())
+    }
+
+    /// What is said of a command that cannot run there.
+    #[track_caller]
+    pub(crate) fn refusal(&self) -> String {
+        let ended = end(&mut self.run(&[], &["true"]));
+        assert_code(&ended, 125);
+        ended.complaint()
+    }
+
+    /// Ends the daemon and every session of it.
+    pub(crate) fn kill(&mut self) {
+        // Sessions are its children's children, and in sessions of their own.
+        let mut pids = vec![self.daemon.id()];
+        let mut next = 0;
+        while let Some(pid) = pids.get(next) {
+            let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+            let children = children.unwrap_or_default();
+            // Only sshd: what it has started is told by the end of its streams.
+            pids.extend(
+                children.split_whitespace().filter_map(|pid| pid.parse::<u32>().ok()).filter(
+                    |pid| {
+                        fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|c| c == "sshd\n")
+                    },
+                ),
+            );
+            next += 1;
+        }
+        for pid in pids.into_iter().skip(1) {
+            let pid = rustix::process::Pid::from_raw(pid.cast_signed()).unwrap();
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        }
+        self.daemon.kill().unwrap();
+        self.daemon.wait().unwrap();
+    }
+}
+
+impl Drop for Sshd {
+    fn drop(&mut self) {
+        let _ = self.daemon.kill();
+        let _ = self.daemon.wait();
+    }
+}
+
+/// The program as it is named to the far side.
+pub(crate) fn helper() -> PathBuf {
+    PathBuf::from(shannot(ordinary()).get_program())
+}
+
+fn own(user: User, path: &Path) {
+    if rustix::process::getuid().is_root() {
+        chown(path, Some(user.uid), Some(user.gid)).unwrap();
+    }
+}
+
+fn keygen(path: &Path) {
+    let mut keygen = Command::new("ssh-keygen");
+    keygen.args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(path);
+    assert!(keygen.status().expect("the package openssh-client").success());
+}
+
+pub(crate) fn name_of(user: User) -> String {
+    let passwd = fs::read_to_string("/etc/passwd").unwrap();
+    let line = passwd.lines().find(|line| line.split(':').nth(2) == Some(&user.uid.to_string()));
+    line.unwrap().split(':').next().unwrap().to_owned()
+}
+
+fn start(place: &Place, lines: &str) -> (u16, Child) {
+    if rustix::process::getuid().is_root() {
+        // Where an unprivileged part of sshd is shut in; its package makes it when it is started.
+        fs::create_dir_all("/run/sshd").unwrap();
+    }
+    let path = |name| place.path(name).display().to_string();
+    let (host, keys) = (path("host"), path("authorized"));
+    // Without it, sshd refuses users that have no password.
+    let pam = if rustix::process::getuid().is_root() { "yes" } else { "no" };
+    // Another process may take a port before sshd does.
+    for _ in 0..10 {
+        let port =
+            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        let config = place.write(
+            "sshd_config",
+            &format!(
+                "Port {port}\nListenAddress 127.0.0.1\nHostKey {host}\nAuthorizedKeysFile {keys}\n\
+                 StrictModes no\nUsePAM {pam}\nPidFile none\nPermitRootLogin yes\n\
+                 PasswordAuthentication no\nKbdInteractiveAuthentication no\nMaxStartups 100\n\
+                 LogLevel VERBOSE\n{lines}\n"
+            ),
+        );
+        let mut daemon = Command::new("/usr/sbin/sshd");
+        daemon.args(["-D", "-e", "-f"]).arg(config).stdin(Stdio::null()).stderr(Stdio::piped());
+        let mut daemon = daemon.process_group(0).spawn().expect("the package openssh-server");
+        let mut log = BufReader::new(daemon.stderr.take().unwrap());
+        let mut line = String::new();
+        while log.read_line(&mut line).unwrap() > 0 && !line.contains("Server listening") {
+            line.clear();
+        }
+        if line.is_empty() {
+            daemon.wait().unwrap();
+            continue;
+        }
+        // It must not wait for whoever reads its log.
+        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
+        let begun = Instant::now();
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+            assert!(begun.elapsed() < Duration::from_secs(10), "sshd does not answer");
+        }
+        return (port, daemon);
+    }
+    panic!("sshd does not start: {}", fs::read_to_string(place.path("sshd_config")).unwrap());
+}
