@@ -5,14 +5,16 @@ use std::process::Command;
 use crate::setup;
 
 /// What the tests use beside the commands that they compare; those are listed where they are.
-const PACKAGES: [&str; 8] = [
+const PACKAGES: [&str; 10] = [
     "bubblewrap",
+    "fish",
     "gcc",
     "libc6-dev",
     "openssh-client",
     "openssh-server",
     "passwd",
     "procps",
+    "tcsh",
     "util-linux",
 ];
 const COMPARED: &str = include_str!("../../crates/shannot-cli/tests/fidelity/packages.txt");

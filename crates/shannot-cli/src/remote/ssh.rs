@@ -2,18 +2,22 @@
 
 use shannot::{Helper, SshTarget};
 
-use super::helper;
+use super::helper::Program;
 use crate::error::Error;
-use crate::targets::{Ssh, TargetName};
+use crate::targets::{Deploy, Ssh, TargetName};
 
 /// How a target is reached.
 ///
 /// # Errors
 /// The program that would be its helper cannot be read.
 pub(crate) fn ssh_target(name: &TargetName, ssh: &Ssh) -> Result<SshTarget, Error> {
-    let helper = match &ssh.helper_path {
-        Some(path) => Helper::At(path.value.clone()),
-        None => Helper::Deployed(helper::Program::own()?.sha256),
+    let (helper, deploy) = match &ssh.helper_path {
+        Some(path) => (Helper::At(path.value.clone()), None),
+        None => {
+            let program = Program::own()?;
+            let auto = ssh.deploy.value == Deploy::Auto;
+            (Helper::Deployed(program.sha256), auto.then_some(program.bytes))
+        }
     };
     Ok(SshTarget {
         name: name.to_string(),
@@ -23,5 +27,6 @@ pub(crate) fn ssh_target(name: &TargetName, ssh: &Ssh) -> Result<SshTarget, Erro
         strict_host_key: ssh.strict_host_key.value,
         connect_timeout: ssh.connect_timeout.value.as_duration(),
         helper,
+        deploy,
     })
 }

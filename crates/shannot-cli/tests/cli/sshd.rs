@@ -24,6 +24,19 @@ impl Sshd {
         Self::with(user, "", "")
     }
 
+    /// With a home of its own there, without a helper.
+    pub(crate) fn with_home(user: User, lines: &str) -> Self {
+        let sshd = Self::with(user, &format!("{lines}\nSetEnv HOME=%HOME%"), "");
+        own(user, &sshd.home());
+        sshd.configure("");
+        sshd
+    }
+
+    /// The user's home there.
+    pub(crate) fn home(&self) -> PathBuf {
+        self.place.path("home")
+    }
+
     /// With more lines of sshd_config(5), and options before the key in authorized_keys.
     pub(crate) fn with(user: User, lines: &str, options: &str) -> Self {
         let place = Place::new();
@@ -35,13 +48,13 @@ impl Sshd {
         }
         let key = fs::read_to_string(place.path("id.pub")).unwrap();
         place.write("authorized", &format!("{options} {key}"));
-        let (port, daemon) = start(&place, lines);
+        let home = place.path("home");
+        fs::create_dir(&home).unwrap();
+        let (port, daemon) = start(&place, &lines.replace("%HOME%", home.to_str().unwrap()));
         let sshd = Self { place, user, port, daemon };
         let key = fs::read_to_string(sshd.place.path("host.pub")).unwrap();
         sshd.place.write("known", &format!("[127.0.0.1]:{port} {key}"));
-        let path = anything().to_owned();
         sshd.configure(&format!("helper_path = \"{}\"\n", helper().display()));
-        assert!(path.exists());
         sshd
     }
 
@@ -166,8 +179,24 @@ fn start(place: &Place, lines: &str) -> (u16, Child) {
                  LogLevel VERBOSE\n{lines}\n"
             ),
         );
-        let mut daemon = Command::new("/usr/sbin/sshd");
-        daemon.args(["-D", "-e", "-f"]).arg(config).stdin(Stdio::null()).stderr(Stdio::piped());
+        let mut daemon = Command::new("/bin/sh");
+        // What is mounted goes with the daemon.
+        let script = match lines.split_once("#mount ") {
+            Some((_, options)) => {
+                let (options, home) = (options.lines().next().unwrap(), path("home"));
+                format!("mount -t tmpfs -o {options} tmpfs {home} && exec /usr/sbin/sshd \"$@\"")
+            }
+            None => "exec /usr/sbin/sshd \"$@\"".to_owned(),
+        };
+        if lines.contains("#mount ") {
+            daemon = Command::new("unshare");
+            daemon.args(["--mount", "/bin/sh"]);
+        }
+        daemon
+            .args(["-c", &script, "sh", "-D", "-e", "-f"])
+            .arg(config)
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped());
         let mut daemon = daemon.process_group(0).spawn().expect("the package openssh-server");
         let mut log = BufReader::new(daemon.stderr.take().unwrap());
         let mut line = String::new();

@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use crate::destination::Destination;
 
 /// How a host is reached.
@@ -24,6 +26,9 @@ pub struct SshTarget {
     pub connect_timeout: Duration,
     /// Which program is the agent there.
     pub helper: Helper,
+    /// The program that a call puts there itself where [`Helper::Deployed`] is absent. Only if it has
+    /// that digest.
+    pub deploy: Option<Bytes>,
 }
 
 /// The program on the far host that answers as its agent.
@@ -208,6 +213,9 @@ impl SshTarget {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+    use std::process::Stdio;
+
     use super::*;
 
     /// sh, csh and fish read what is within single quotes alike only without these.
@@ -218,6 +226,49 @@ mod tests {
             let quoted: Vec<&str> = line.split('\'').collect();
             let ["exec sh -c ", script, ""] = quoted[..] else { panic!("{line}") };
             assert!(!script.contains(['\\', '!', '\n', '`']), "{script}");
+        }
+    }
+
+    /// Without a helper, with one that is put there, and with one that somebody changed.
+    #[test]
+    fn every_login_shell_does_what_is_meant() {
+        let program = b"#!/bin/sh\necho \"$@\"\n";
+        let digest: [u8; 32] = sha2::Digest::finalize(sha2::Digest::chain_update(
+            <sha2::Sha256 as sha2::Digest>::new(),
+            program,
+        ))
+        .into();
+        let sha256 = Sha256Hex::from_digest(&digest);
+        let (deploy, start) =
+            (deploy_command(&sha256), Helper::Deployed(sha256.clone()).far_command());
+        for shell in ["sh", "dash", "bash", "fish", "csh", "tcsh"] {
+            let home = std::env::temp_dir().join(format!("shannot {} {shell}", std::process::id()));
+            std::fs::create_dir(&home).unwrap();
+            let run = |line: &str, input: &[u8]| {
+                let mut command = std::process::Command::new(shell);
+                command.args(["-c", line]).env("HOME", &home).stdin(Stdio::piped());
+                command.stdout(Stdio::piped()).stderr(Stdio::piped());
+                let mut child = command.spawn().unwrap_or_else(|e| panic!("{shell}: {e}"));
+                // It may not read it.
+                let _ = child.stdin.take().unwrap().write_all(input);
+                let ended = child.wait_with_output().unwrap();
+                let text = |bytes| String::from_utf8(bytes).unwrap();
+                (ended.status.code().unwrap(), text(ended.stdout), text(ended.stderr))
+            };
+            assert_eq!(run(&start, b""), (127, String::new(), format!("{ABSENT}\n")), "{shell}");
+            let machine = std::env::consts::ARCH;
+            let (code, _, said) = run(&deploy, &program[1..]);
+            assert_eq!((code, said.as_str()), (1, "it did not arrive whole\n"), "{shell}");
+            let put = (0, format!("{READY} {machine}\n{PUT}\n"), String::new());
+            assert_eq!(run(&deploy, program), put, "{shell}");
+            assert_eq!(run(&deploy, b""), (0, format!("{THERE}\n"), String::new()), "{shell}");
+            assert_eq!(run(&start, b""), (0, "agent stdio\n".to_owned(), String::new()), "{shell}");
+            let bin = home.join(".cache/shannot/bin");
+            let names = std::fs::read_dir(&bin).unwrap().map(|e| e.unwrap().file_name());
+            assert_eq!(names.collect::<Vec<_>>(), [sha256.file_name().as_str()], "{shell}");
+            std::fs::write(bin.join(sha256.file_name()), "#!/bin/sh\necho other\n").unwrap();
+            assert_eq!(run(&start, b""), (126, String::new(), format!("{CHANGED}\n")), "{shell}");
+            std::fs::remove_dir_all(&home).unwrap();
         }
     }
 

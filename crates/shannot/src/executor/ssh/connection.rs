@@ -27,6 +27,21 @@ const FRAME: u32 = 256 << 10;
 const PING: Duration = Duration::from_secs(15);
 const PONG: Duration = Duration::from_secs(30);
 
+/// Why there is no connection.
+#[derive(Debug)]
+pub(super) enum NoConnection {
+    /// The host can be reached, and has no helper.
+    NoHelper(Unreachable),
+    /// Anything else.
+    Other(Unreachable),
+}
+
+impl From<Unreachable> for NoConnection {
+    fn from(why: Unreachable) -> Self {
+        Self::Other(why)
+    }
+}
+
 /// A connection. Dropping all clones of [`Connection::send`] and this ends it, `ssh` and the agent.
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -42,11 +57,10 @@ impl Connection {
     ///
     /// # Errors
     /// Why there is none, and what to do about it.
-    pub(super) async fn open(target: &SshTarget) -> Result<Self, Unreachable> {
-        let unreachable = |what: String, hint: Option<&str>| Unreachable {
-            host: target.name.clone(),
-            what,
-            hint: hint.map(str::to_owned),
+    pub(super) async fn open(target: &SshTarget) -> Result<Self, NoConnection> {
+        let unreachable = |what: String, hint: Option<&str>| {
+            let hint = hint.map(str::to_owned);
+            NoConnection::Other(Unreachable { host: target.name.clone(), what, hint })
         };
         let Ssh { mut child, stdin, stdout, heard, listener } =
             Ssh::start(target, &target.helper.far_command())?;

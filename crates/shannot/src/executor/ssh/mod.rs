@@ -13,7 +13,7 @@ use super::{Executor, Io};
 use crate::event::{End, Failure, Outcome, Unreachable};
 use crate::run::{Order, Run};
 use crate::wire::{ProfileChoice, ProfileKnown, ProfileText, RunRequest, profile_digest};
-use connection::Connection;
+use connection::{Connection, NoConnection};
 
 mod command;
 mod connection;
@@ -164,7 +164,7 @@ impl Shared {
             why.what = format!("{} (next try in {:.1} s)", why.what, left.as_secs_f32());
             return Err(Failure::Unreachable(Box::new(why)));
         }
-        match Connection::open(&self.target).await {
+        match self.open().await {
             Ok(connection) => {
                 let session = Arc::new(Session {
                     connection,
@@ -182,6 +182,23 @@ impl Shared {
                 link.failed = Some(Failed { why: why.clone(), until, backoff });
                 Err(Failure::Unreachable(Box::new(why)))
             }
+        }
+    }
+}
+
+impl Shared {
+    /// Opens a connection, and puts the helper there first where a call may do so.
+    async fn open(&self) -> Result<Connection, Unreachable> {
+        let target = &self.target;
+        match (Connection::open(target).await, &target.helper, &target.deploy) {
+            (Ok(connection), ..) => Ok(connection),
+            (Err(NoConnection::NoHelper(_)), Helper::Deployed(sha256), Some(program)) => {
+                deploy(target, program.clone(), sha256).await?;
+                Connection::open(target).await.map_err(|why| match why {
+                    NoConnection::NoHelper(why) | NoConnection::Other(why) => why,
+                })
+            }
+            (Err(NoConnection::NoHelper(why) | NoConnection::Other(why)), ..) => Err(why),
         }
     }
 }

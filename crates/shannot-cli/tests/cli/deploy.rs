@@ -1,0 +1,102 @@
+//! The helper on another host, which this program is itself.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use crate::harness::*;
+use crate::sshd::*;
+
+fn deploy(sshd: &Sshd) -> Ended {
+    end(&mut sshd.shannot(&["remote", "deploy", "far"]))
+}
+
+fn programs(sshd: &Sshd) -> Vec<std::path::PathBuf> {
+    let entries = fs::read_dir(sshd.home().join(".cache/shannot/bin"));
+    entries.into_iter().flatten().map(|entry| entry.unwrap().path()).collect()
+}
+
+#[test]
+fn a_person_puts_the_helper_there() {
+    for user in everyone() {
+        let sshd = Sshd::with_home(user, "");
+        let said = sshd.refusal();
+        assert!(said.contains("there is no helper on the host"), "{said}");
+        assert!(said.contains("`shannot remote deploy far` puts it there"), "{said}");
+        assert!(programs(&sshd).is_empty(), "a call has put something there");
+        assert!(deploy(&sshd).text().starts_with("put "));
+        assert_code(&end(&mut sshd.run(&[], &["true"])), 0);
+        assert!(deploy(&sshd).text().contains("has it already"));
+        let [program] = &programs(&sshd)[..] else { panic!("{:?}", programs(&sshd)) };
+        assert_eq!(program.metadata().unwrap().permissions().mode() & 0o7777, 0o700);
+    }
+}
+
+#[test]
+fn a_helper_that_was_changed_is_not_started() {
+    let sshd = Sshd::with_home(ordinary(), "");
+    assert_code(&deploy(&sshd), 0);
+    let [program] = &programs(&sshd)[..] else { panic!("{:?}", programs(&sshd)) };
+    let mark = sshd.home().join("started");
+    fs::write(program, format!("#!/bin/sh\ntouch {}\n", mark.display())).unwrap();
+    let said = sshd.refusal();
+    assert!(said.contains("is not the one that was deployed"), "{said}");
+    assert!(!mark.exists());
+    assert!(deploy(&sshd).text().starts_with("put "));
+    assert_code(&end(&mut sshd.run(&[], &["true"])), 0);
+}
+
+#[test]
+fn deployments_at_once_do_not_disturb_each_other() {
+    let sshd = Sshd::with_home(ordinary(), "");
+    std::thread::scope(|scope| {
+        let all: Vec<_> = (0..4).map(|_| scope.spawn(|| deploy(&sshd))).collect();
+        all.into_iter().for_each(|one| assert_code(&one.join().unwrap(), 0));
+    });
+    assert_eq!(programs(&sshd).len(), 1, "{:?}", programs(&sshd));
+}
+
+#[test]
+fn only_where_it_is_asked_for_does_a_call_put_it_there() {
+    let sshd = Sshd::with_home(ordinary(), "");
+    sshd.configure("deploy = \"never\"\n");
+    let ended = deploy(&sshd);
+    assert_code(&ended, 125);
+    assert!(ended.complaint().contains("nothing is put on `far`"), "{ended:?}");
+    sshd.refusal();
+    assert!(programs(&sshd).is_empty());
+    sshd.configure("deploy = \"auto\"\n");
+    assert_code(&end(&mut sshd.run(&[], &["true"])), 0);
+    assert_eq!(programs(&sshd).len(), 1);
+}
+
+#[test]
+fn a_host_that_cannot_have_it_is_told() {
+    let sshd = Sshd::with_home(ordinary(), "SetEnv PATH=%HOME%/../bin:/usr/bin:/bin");
+    let uname = sshd.place.write("bin/uname", "#!/bin/sh\necho riscv64\n");
+    set_mode(&uname, 0o755);
+    let ended = deploy(&sshd);
+    assert_code(&ended, 125);
+    let said = ended.complaint();
+    assert!(said.contains("its CPU is riscv64") && said.contains("helper_path"), "{said}");
+    assert!(programs(&sshd).is_empty());
+}
+
+/// Root mounts homes that are full and homes that start nothing.
+#[test]
+fn a_home_that_cannot_keep_or_start_it_is_told() {
+    if !rustix::process::getuid().is_root() {
+        return;
+    }
+    for (options, what) in [
+        ("size=1m,mode=777", "No space left on device"),
+        ("ro", "Read-only file system"),
+        ("noexec,mode=777", "the home mounted noexec"),
+    ] {
+        let sshd = Sshd::with_home(ordinary(), &format!("#mount {options}"));
+        let ended = deploy(&sshd);
+        assert_code(&ended, 125);
+        assert!(ended.complaint().contains(what), "{options}: {ended:?}");
+        let said = sshd.refusal();
+        assert!(said.contains("no helper"), "{said}");
+    }
+}
