@@ -5,24 +5,18 @@
 //! may follow the text of one that tightens it. What is shipped may be extended.
 #![no_main]
 
-/// The writer of `shannot profile show`; the program has no library, so its file is compiled here.
-#[path = "../../crates/shannot-cli/src/profiles/table.rs"]
-mod table;
-
 use std::cell::Cell;
 use std::sync::{Arc, LazyLock};
 
 use libfuzzer_sys::fuzz_target;
 use shannot_fuzz::{ask, is_obeyed};
-use shannot_policy as policy;
 use shannot_policy::profile::{
-    CommandPattern, Examples, HIDDEN_BY_DEFAULT, LANDLOCK_ABI, LARGEST_PROFILE, MOST_COMMANDS,
-    MOST_OPEN_FILES, PathPattern, Prefer, Stated, tighten,
+    Command, CommandPattern, Examples, HIDDEN_BY_DEFAULT, LANDLOCK_ABI, LARGEST_PROFILE,
+    MOST_COMMANDS, MOST_OPEN_FILES, PathPattern, Prefer, Stated, Table, tighten,
 };
 use shannot_policy::text::TextError;
 use shannot_policy::types::ProfileName;
 use shannot_policy::{Argv, Profile};
-use table::Table;
 
 const SHIPPED: [(&str, &str); 5] = [
     ("diagnostics", include_str!("../../profiles/diagnostics.toml")),
@@ -121,9 +115,7 @@ fn check_bounds(profile: &Profile) {
         CommandPattern::Glob(_) => 2,
     };
     let order = |p: &CommandPattern| (group(p), p.to_string());
-    let in_order = |a: &policy::profile::Command, b: &policy::profile::Command| {
-        order(&a.pattern) < order(&b.pattern)
-    };
+    let in_order = |a: &Command, b: &Command| order(&a.pattern) < order(&b.pattern);
     assert!(profile.commands.is_sorted_by(in_order), "a name comes after a glob, or twice");
     for command in &profile.commands {
         let why = command.rules.iter().map(|rule| rule.why.as_str());
@@ -217,9 +209,7 @@ fn narrowed(base: &Profile, local: &str) {
         assert!(command.rules.starts_with(&wide.rules), "a rule of `{}` is gone", wide.pattern);
         assert!(command.spawns.iter().all(|program| wide.spawns.contains(program)));
         assert!(command.forks <= wide.forks && command.kernel_log <= wide.kernel_log);
-        let reads = |c: &policy::profile::Command| {
-            (c.syntax, c.program.clone(), c.valued.clone(), c.flags.clone())
-        };
+        let reads = |c: &Command| (c.syntax, c.program.clone(), c.valued.clone(), c.flags.clone());
         assert_eq!(reads(command), reads(wide));
     }
     allows_no_more(base, &narrow);
@@ -264,7 +254,7 @@ fn allows_no_more(base: &Profile, narrow: &Profile) {
 }
 
 /// Arguments that the rules of a command have an opinion on, and some that they may not have.
-fn lines_for(command: &policy::profile::Command) -> Vec<Vec<Vec<u8>>> {
+fn lines_for(command: &Command) -> Vec<Vec<Vec<u8>>> {
     let some: [&[&str]; 4] = [&[], &["-x"], &["x"], &["--x", "x"]];
     let some = some.iter().map(|words| words.iter().map(|word| word.as_bytes().to_vec()).collect());
     let rules = command.rules.iter();
