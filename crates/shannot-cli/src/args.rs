@@ -101,7 +101,24 @@ pub(crate) enum Remote {
     #[command(after_long_help = "Example:\n  shannot remote list --json")]
     List,
     Remove(RemoteRemove),
+    Test(RemoteTest),
     Deploy(RemoteDeploy),
+}
+
+/// Say step by step what works on the way to a host, and how long it takes
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Example:
+  shannot remote test prod
+
+Each step that fails says what to do. On a terminal it offers to put the helper on a host that
+has none.
+
+Exit codes:
+  0 all works; 1 something does not; 125 there is no such target")]
+pub(crate) struct RemoteTest {
+    #[arg(value_name = "NAME")]
+    pub(crate) name: TargetName,
 }
 
 /// Put this program on a host, where it answers as the helper

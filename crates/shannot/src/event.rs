@@ -165,6 +165,15 @@ pub struct Unreachable {
     pub what: String,
     /// What to do about it.
     pub hint: Option<String>,
+    /// Whether it could be reached, and lacks only the helper.
+    pub lacks_helper: bool,
+}
+
+impl Unreachable {
+    /// A host that could not be reached.
+    pub(crate) fn new(host: &str, what: impl Into<String>, hint: Option<String>) -> Self {
+        Self { host: host.to_owned(), what: what.into(), hint, lacks_helper: false }
+    }
 }
 
 /// What kind of failure one is, which scripts may rely on.

@@ -97,8 +97,8 @@ fn examine(global: &Global) -> Result<Report, Error> {
     })
 }
 
-/// The profile's box around a command that a probe does not even execute.
-fn grant_for_nothing(profile: &Profile) -> Result<Grant, Error> {
+/// The profile's box around `true`.
+pub(crate) fn grant_for_nothing(profile: &Profile) -> Result<Grant, Error> {
     const TRUE: &str =
         "version = 1\nname = \"doctor\"\n[commands.true]\nabout = \"Does nothing.\"\n";
     let none = |_: &_| Err("it extends nothing".to_owned());

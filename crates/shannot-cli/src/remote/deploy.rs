@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::exit_code::ExitCode;
 use crate::render::human;
 use crate::surroundings::Surroundings;
-use crate::targets::{Deploy, Executor, Files, Ssh, TargetName, Targets};
+use crate::targets::{Deploy, Executor, Files, Ssh, Target, TargetName, Targets};
 
 /// Puts this program on a host.
 pub(super) fn run(
@@ -18,12 +18,7 @@ pub(super) fn run(
 ) -> Result<ExitCode, Error> {
     let targets = Targets::read(files, surroundings)?;
     let target = targets.targets.get(name).ok_or_else(|| targets.no_target(name))?;
-    let Executor::Ssh(ssh) = &target.executor else {
-        return Err(Error::Asked {
-            what: format!("`{name}` is of the type `{}`", target.executor.kind()),
-            hint: "only hosts behind SSH have a helper".to_owned(),
-        });
-    };
+    let ssh = of_ssh(target)?;
     let program = Program::own()?;
     let size = program.bytes.len();
     let file = program.sha256.file_name();
@@ -35,6 +30,17 @@ pub(super) fn run(
     Ok(ExitCode::Fine)
 }
 
+/// How a target is reached that is behind SSH.
+pub(super) fn of_ssh(target: &Target) -> Result<&Ssh, Error> {
+    match &target.executor {
+        Executor::Ssh(ssh) => Ok(ssh),
+        other => Err(Error::Asked {
+            what: format!("`{}` is of the type `{}`", target.name.value, other.kind()),
+            hint: "this is about hosts behind SSH".to_owned(),
+        }),
+    }
+}
+
 /// Puts a program on a host, if the configuration lets a person do so.
 pub(super) fn deploy(name: &TargetName, ssh: &Ssh, program: Program) -> Result<Deployed, Error> {
     if ssh.deploy.value == Deploy::Never {
@@ -44,10 +50,11 @@ pub(super) fn deploy(name: &TargetName, ssh: &Ssh, program: Program) -> Result<D
         });
     }
     let target = ssh_target(name, ssh)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|source| Error::internal("start the runtime", source))?;
-    let deployed = runtime.block_on(shannot::deploy(&target, program.bytes, &program.sha256));
+    let deployed = runtime()?.block_on(shannot::deploy(&target, program.bytes, &program.sha256));
     deployed.map_err(|why| Failure::Unreachable(Box::new(why)).into())
+}
+
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|source| Error::internal("start the runtime", source))
 }

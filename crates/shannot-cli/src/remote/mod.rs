@@ -11,6 +11,7 @@ mod deploy;
 mod helper;
 mod list;
 mod ssh;
+mod test;
 
 pub(crate) use ssh::ssh_target;
 
@@ -21,6 +22,7 @@ pub(crate) fn run(args: Args, global: &Global) -> ExitCode {
     let done = match args {
         Args::Add(args) => add::run(args, global, &files, &surroundings),
         Args::Deploy(args) => deploy::run(&args.name, &files, &surroundings),
+        Args::Test(args) => test::run(&args.name, global, &files, &surroundings),
         Args::List => list::run(global, &files, &surroundings),
         Args::Remove(args) => targets::remove(&files, &surroundings, &args.name).map(|removed| {
             let mut text = format!("removed `{}` from {}", args.name, removed.path.display());

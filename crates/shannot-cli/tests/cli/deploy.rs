@@ -31,6 +31,41 @@ fn a_person_puts_the_helper_there() {
     }
 }
 
+/// Step by step, to the first that fails.
+#[test]
+fn the_way_to_a_host_is_told() {
+    let sshd = Sshd::with_home(ordinary(), "");
+    let test = |code| {
+        let ended = end(&mut sshd.shannot(&["remote", "test", "far", "--json"]));
+        assert_code(&ended, code);
+        let json = ended.json();
+        let steps = json.as_array().unwrap();
+        let told = steps.iter().map(|step| step["step"].as_str().unwrap().to_owned());
+        (told.collect::<Vec<_>>(), steps.last().unwrap().clone())
+    };
+    let login = ["name", "tcp", "host key", "authentication"];
+    let (steps, last) = test(1);
+    assert_eq!(steps, [&login[..], &["helper"]].concat());
+    assert!(last["hint"].as_str().unwrap().contains("shannot remote deploy far"), "{last}");
+    assert_code(&deploy(&sshd), 0);
+    let (steps, last) = test(0);
+    assert_eq!(steps, [&login[..], &["helper", "first command", "next command"]].concat());
+    assert!(last["found"].as_str().unwrap().starts_with("boxed in tier "), "{last}");
+    let ended = end(&mut sshd.shannot(&["remote", "test", "far"]));
+    assert_eq!(ended.text().lines().count(), 7, "{ended:?}");
+    for (keys, steps, what) in [
+        ("known_hosts = \"/dev/null\"\n", 3, "it showed ssh-ed25519 SHA256:"),
+        ("key_file = \"/dev/null\"\n", 4, "there was no key to try"),
+        ("port = 1\n", 2, "Connection refused"),
+    ] {
+        sshd.configure(keys);
+        let (told, last) = test(1);
+        assert_eq!(told, login[..steps], "{keys}");
+        assert!(last["found"].as_str().unwrap().contains(what), "{keys}: {last}");
+        assert!(last["hint"].is_string(), "{keys}: {last}");
+    }
+}
+
 #[test]
 fn a_helper_that_was_changed_is_not_started() {
     let sshd = Sshd::with_home(ordinary(), "");

@@ -174,11 +174,7 @@ async fn unwanted(orders: &mut mpsc::UnboundedReceiver<Order>) {
 }
 
 fn lost(host: &str, what: impl Into<String>) -> Failure {
-    Failure::Unreachable(Box::new(Unreachable {
-        host: host.to_owned(),
-        what: what.into(),
-        hint: None,
-    }))
+    Failure::Unreachable(Box::new(Unreachable::new(host, what, None)))
 }
 
 /// A task that ends when this is dropped.

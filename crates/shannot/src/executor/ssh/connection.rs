@@ -27,21 +27,6 @@ const FRAME: u32 = 256 << 10;
 const PING: Duration = Duration::from_secs(15);
 const PONG: Duration = Duration::from_secs(30);
 
-/// Why there is no connection.
-#[derive(Debug)]
-pub(super) enum NoConnection {
-    /// The host can be reached, and has no helper.
-    NoHelper(Unreachable),
-    /// Anything else.
-    Other(Unreachable),
-}
-
-impl From<Unreachable> for NoConnection {
-    fn from(why: Unreachable) -> Self {
-        Self::Other(why)
-    }
-}
-
 /// A connection. Dropping all clones of [`Connection::send`] and this ends it, `ssh` and the agent.
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -57,10 +42,9 @@ impl Connection {
     ///
     /// # Errors
     /// Why there is none, and what to do about it.
-    pub(super) async fn open(target: &SshTarget) -> Result<Self, NoConnection> {
+    pub(super) async fn open(target: &SshTarget) -> Result<Self, Unreachable> {
         let unreachable = |what: String, hint: Option<&str>| {
-            let hint = hint.map(str::to_owned);
-            NoConnection::Other(Unreachable { host: target.name.clone(), what, hint })
+            Unreachable::new(&target.name, what, hint.map(str::to_owned))
         };
         let Ssh { mut child, stdin, stdout, heard, listener } =
             Ssh::start(target, &target.helper.far_command())?;
@@ -145,24 +129,30 @@ impl Ssh {
     pub(super) fn start(target: &SshTarget, far_command: &str) -> Result<Self, Unreachable> {
         let mut command = Command::new("ssh");
         command.args(target.words(far_command));
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        // A Ctrl-C at the terminal is for the command, which is told of it.
-        #[cfg(unix)]
-        command.process_group(0);
-        let failed = |error: std::io::Error| Unreachable {
-            host: target.name.clone(),
-            what: format!("cannot start `ssh`: {error}"),
-            hint: Some("install the OpenSSH client".to_owned()),
-        };
-        let mut child = command.kill_on_drop(true).spawn().map_err(failed)?;
-        let (Some(stdin), Some(stdout), Some(stderr)) =
-            (child.stdin.take(), child.stdout.take(), child.stderr.take())
-        else {
-            return Err(failed(std::io::Error::other("it has no streams")));
-        };
+        let (child, stdin, stdout, stderr) = spawn(&mut command, target)?;
         let heard = Arc::new(Mutex::new(Vec::new()));
         let listener = tokio::spawn(listen(stderr, Arc::clone(&heard)));
         Ok(Self { child, stdin, stdout, heard, listener })
+    }
+}
+
+/// Starts an `ssh`, which is killed when it is dropped.
+pub(super) fn spawn(
+    command: &mut Command,
+    target: &SshTarget,
+) -> Result<(Child, ChildStdin, ChildStdout, ChildStderr), Unreachable> {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // A Ctrl-C at the terminal is for the command, which is told of it.
+    #[cfg(unix)]
+    command.process_group(0);
+    let failed = |error: std::io::Error| {
+        let hint = "install the OpenSSH client".to_owned();
+        Unreachable::new(&target.name, format!("cannot start `ssh`: {error}"), Some(hint))
+    };
+    let mut child = command.kill_on_drop(true).spawn().map_err(failed)?;
+    match (child.stdin.take(), child.stdout.take(), child.stderr.take()) {
+        (Some(stdin), Some(stdout), Some(stderr)) => Ok((child, stdin, stdout, stderr)),
+        _ => Err(failed(std::io::Error::other("it has no streams"))),
     }
 }
 

@@ -40,8 +40,7 @@ pub async fn deploy(
     let Ssh { mut child, mut stdin, stdout, heard, listener } =
         Ssh::start(target, &deploy_command(sha256))?;
     let mut stdout = BufReader::new(stdout);
-    let failed =
-        |what: String, hint: Option<String>| Unreachable { host: target.name.clone(), what, hint };
+    let failed = |what: String, hint: Option<String>| Unreachable::new(&target.name, what, hint);
     let first = tokio::time::timeout(target.connect_timeout, said(&mut stdout)).await;
     let machine = match first {
         Ok(Some(Said::There)) => return Ok(Deployed::There),

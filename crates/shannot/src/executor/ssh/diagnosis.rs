@@ -3,7 +3,6 @@
 use std::sync::{Mutex, PoisonError};
 
 use super::command::{ABSENT, CHANGED, Helper, SshTarget};
-use super::connection::NoConnection;
 use crate::event::Unreachable;
 
 /// Fit to be shown: a far host's words must not move a cursor.
@@ -34,14 +33,14 @@ pub(super) fn diagnose(
     status: Option<i32>,
     said: &str,
     noise: &[u8],
-) -> NoConnection {
+) -> Unreachable {
     let name = &target.name;
-    let no_helper = matches!(status, Some(127)) && said.contains(ABSENT);
+    let lacks_helper = matches!(status, Some(127)) && said.contains(ABSENT);
     let deploy = format!("`shannot remote deploy {name}` puts it there");
     let (what, hint) = match status {
         // What ssh(1) says of its own errors.
         Some(255) => (with("ssh failed", said), hint_of(said, target)),
-        Some(127) if no_helper => ("there is no helper on the host".to_owned(), Some(deploy)),
+        Some(127) if lacks_helper => ("there is no helper on the host".to_owned(), Some(deploy)),
         Some(126) if said.contains(CHANGED) => {
             let what = "the helper on the host is not the one that was deployed".to_owned();
             (what, Some(format!("find out who changed it; then {deploy}")))
@@ -63,8 +62,7 @@ pub(super) fn diagnose(
             (what, Some(hint))
         }
     };
-    let why = Unreachable { host: name.clone(), what, hint };
-    if no_helper { NoConnection::NoHelper(why) } else { NoConnection::Other(why) }
+    Unreachable { lacks_helper, ..Unreachable::new(name, what, hint) }
 }
 
 /// How a person would go there with ssh(1).

@@ -12,16 +12,18 @@ use super::far::{self, Asked, tell_end};
 use super::{Executor, Io};
 use crate::event::{End, Failure, Outcome, Unreachable};
 use crate::run::{Order, Run};
-use crate::wire::{ProfileChoice, ProfileKnown, ProfileText, RunRequest, profile_digest};
-use connection::{Connection, NoConnection};
+use crate::wire::{Greeting, ProfileChoice, ProfileKnown, ProfileText, RunRequest, profile_digest};
+use connection::Connection;
 
 mod command;
 mod connection;
 mod deploy;
 mod diagnosis;
+mod probe;
 
 pub use command::{FarPath, Helper, Sha256Hex, SshTarget};
 pub use deploy::{Deployed, deploy};
+pub use probe::{Step, probe};
 
 /// Events that wait for a caller.
 const EVENTS: usize = 4;
@@ -78,6 +80,14 @@ impl SshExecutor {
     pub fn new(target: SshTarget) -> Self {
         let host = target.name.as_str().into();
         Self { shared: Arc::new(Shared { target, host, link: Mutex::default() }) }
+    }
+
+    /// Connects, if it is not, and returns how the agent there has greeted.
+    ///
+    /// # Errors
+    /// The host cannot be reached, or has no agent.
+    pub async fn greeting(&self) -> Result<Greeting, Failure> {
+        Ok(self.shared.session().await?.connection.greeting.clone())
     }
 }
 
@@ -191,14 +201,11 @@ impl Shared {
     async fn open(&self) -> Result<Connection, Unreachable> {
         let target = &self.target;
         match (Connection::open(target).await, &target.helper, &target.deploy) {
-            (Ok(connection), ..) => Ok(connection),
-            (Err(NoConnection::NoHelper(_)), Helper::Deployed(sha256), Some(program)) => {
+            (Err(why), Helper::Deployed(sha256), Some(program)) if why.lacks_helper => {
                 deploy(target, program.clone(), sha256).await?;
-                Connection::open(target).await.map_err(|why| match why {
-                    NoConnection::NoHelper(why) | NoConnection::Other(why) => why,
-                })
+                Connection::open(target).await
             }
-            (Err(NoConnection::NoHelper(why) | NoConnection::Other(why)), ..) => Err(why),
+            (opened, ..) => opened,
         }
     }
 }

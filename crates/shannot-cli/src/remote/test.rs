@@ -1,0 +1,190 @@
+//! `shannot remote test`: what works on the way to a host, step by step.
+
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use shannot::sandbox::{Enforcement, Status};
+use shannot::{
+    End, Executor as _, Failure, FailureKind, Io, Outcome, SshExecutor, SshTarget, Unreachable,
+};
+
+use super::deploy::{deploy, of_ssh, runtime};
+use super::helper::Program;
+use super::ssh::ssh_target;
+use crate::args::Global;
+use crate::doctor::grant_for_nothing;
+use crate::error::{Error, chain};
+use crate::exit_code::ExitCode;
+use crate::profiles::Profiles;
+use crate::render::{human, json};
+use crate::surroundings::Surroundings;
+use crate::targets::{Deploy, Files, Ssh, Target, TargetName, Targets};
+
+/// One step, as it is told.
+#[derive(Debug, Serialize)]
+struct Step {
+    step: &'static str,
+    works: bool,
+    took_ms: f64,
+    /// What was found, or what is wrong.
+    found: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+}
+
+impl Step {
+    fn new(step: &'static str, took: Duration, found: Result<String, &Error>) -> Self {
+        let took_ms = (took.as_secs_f64() * 10_000.0).round() / 10.0;
+        match found {
+            Ok(found) => Self { step, works: true, took_ms, found, hint: None },
+            Err(error) => {
+                Self { step, works: false, took_ms, found: error.chain(), hint: error.hint() }
+            }
+        }
+    }
+}
+
+/// Tells the steps as they are taken.
+struct Told {
+    json: bool,
+    steps: Vec<Step>,
+}
+
+impl Told {
+    /// False if it does not work.
+    fn tell(&mut self, step: Step) -> bool {
+        let works = step.works;
+        if !self.json {
+            let Step { step, took_ms, found, hint, .. } = &step;
+            let mark = if works { "ok" } else { "FAILED" };
+            human::print(&format!("{step:<15} {mark:<6} {took_ms:>8.1} ms  {found}"));
+            if let Some(hint) = hint {
+                human::print(&format!("{:<15} hint: {hint}", ""));
+            }
+        }
+        self.steps.push(step);
+        works
+    }
+}
+
+/// Takes the steps until one fails.
+pub(super) fn run(
+    name: &TargetName,
+    global: &Global,
+    files: &Files,
+    surroundings: &Surroundings,
+) -> Result<ExitCode, Error> {
+    let targets = Targets::read(files, surroundings)?;
+    let target = targets.targets.get(name).ok_or_else(|| targets.no_target(name))?;
+    let ssh = of_ssh(target)?;
+    let way = ssh_target(name, ssh)?;
+    let mut told = Told { json: global.json, steps: Vec::new() };
+    let works =
+        reach(&way, &mut told)? && answer(&way, target, ssh, global, surroundings, &mut told)?;
+    if global.json {
+        json::print(&told.steps);
+    }
+    Ok(if works { ExitCode::Fine } else { ExitCode::Finding })
+}
+
+/// To the login there.
+fn reach(way: &SshTarget, told: &mut Told) -> Result<bool, Error> {
+    let mut works = true;
+    for step in runtime()?.block_on(shannot::probe(way)) {
+        let found = step.found.map_err(|why| Failure::Unreachable(Box::new(why)).into());
+        works &= told.tell(Step::new(step.name, step.took, found.as_ref().map(Clone::clone)));
+    }
+    Ok(works)
+}
+
+/// From the login to a command's answer.
+fn answer(
+    way: &SshTarget,
+    target: &Target,
+    ssh: &Ssh,
+    global: &Global,
+    surroundings: &Surroundings,
+    told: &mut Told,
+) -> Result<bool, Error> {
+    let asked = global.profile.as_deref().or(surroundings.profile.as_deref());
+    let asked = asked.or(target.profile.as_ref().map(|profile| profile.value.as_str().as_ref()));
+    let profile = Profiles::new(surroundings).select(asked)?.profile;
+    let grant = || grant_for_nothing(&profile);
+    let runtime = runtime()?;
+    let mut executor = SshExecutor::new(way.clone());
+    let mut since = Instant::now();
+    let mut greeting = runtime.block_on(executor.greeting());
+    if let Err(Failure::Unreachable(why)) = &greeting
+        && why.lacks_helper
+        && ssh.deploy.value == Deploy::Ask
+        && !told.json
+        && is_wanted(why)?
+    {
+        deploy(&target.name.value, ssh, Program::own()?)?;
+        executor = SshExecutor::new(way.clone());
+        since = Instant::now();
+        greeting = runtime.block_on(executor.greeting());
+    }
+    let found = greeting.map_err(Error::from).map(|greeting| {
+        let profiles = if greeting.pinned { "its own profiles only" } else { "any profile" };
+        format!("shannot {}, {profiles}", greeting.version)
+    });
+    if !told.tell(Step::new("helper", since.elapsed(), found.as_ref().map(Clone::clone))) {
+        return Ok(false);
+    }
+    for step in ["first command", "next command"] {
+        let since = Instant::now();
+        let grant = grant()?;
+        let done = runtime.block_on(async { executor.start(grant, Io::default()).collect().await });
+        let found = of_outcome(done.outcome, profile.name.as_str());
+        if !told.tell(Step::new(step, since.elapsed(), found.as_ref().map(Clone::clone))) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Offers to put the helper on a host that has none.
+fn is_wanted(why: &Unreachable) -> Result<bool, Error> {
+    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return Ok(false);
+    }
+    human::complain(&why.to_string());
+    let asked = std::io::stderr()
+        .write_all(b"shannot: put it there, below ~/.cache/shannot/bin? [y/N] ")
+        .and_then(|()| {
+            let mut answer = String::new();
+            std::io::stdin().lock().read_line(&mut answer)?;
+            Ok(answer)
+        });
+    let answer = asked.map_err(|source| Error::internal("ask", source))?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+/// What came of a command that does nothing.
+fn of_outcome(outcome: Outcome, profile: &str) -> Result<String, Error> {
+    match (outcome.end, outcome.enforcement) {
+        (End::Exited(0), Some(enforcement)) => Ok(shown(&enforcement, profile)),
+        // A pinned host that does not allow `true` has answered.
+        (End::Failed(failure), _) if failure.kind() == FailureKind::Denied => {
+            Ok(format!("the host's own profile decides: {}", chain(&failure)))
+        }
+        (End::Failed(failure), _) => Err(failure.into()),
+        (end, _) => Err(Error::Asked {
+            what: format!("`true` ended otherwise: {end:?}"),
+            hint: "`shannot run -v --target` tells more".to_owned(),
+        }),
+    }
+}
+
+fn shown(enforcement: &Enforcement, profile: &str) -> String {
+    let weak = enforcement.layers.iter().filter(|layer| layer.status != Status::Enforced);
+    let weak: Vec<_> =
+        weak.map(|layer| format!("{} {}", layer.name, layer.status.as_str())).collect();
+    let mut text = format!("boxed in tier {} (profile `{profile}`)", enforcement.tier);
+    if !weak.is_empty() {
+        text.push_str(&format!("; {}", weak.join(", ")));
+    }
+    text
+}
