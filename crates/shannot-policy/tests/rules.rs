@@ -199,6 +199,41 @@ fn posix_options_end_at_the_first_operand() {
     );
 }
 
+/// A program of this kind may have both, and mean something else by each.
+#[test]
+fn one_dash_is_not_allowed_where_two_are() {
+    check(
+        r#"
+        [commands.x]
+        about = "Has -u and --u, -v VALUE and --v."
+        syntax = "find"
+        flags = ["--v"]
+        [[commands.x.rules]]
+        allow_options = ["--u", "--v", "-v"]
+        why = "w"
+        [[commands.x.rules]]
+        deny_options = ["--d"]
+        why = "w"
+        "#,
+        &["x --u a", "x --v a", "x -v a"],
+        &[("-u", "x -u a"), ("-d", "x -d a"), ("--d", "x --d a")],
+    );
+    // Whether -v takes a value is not known: that --v takes none says nothing of it.
+    check(
+        r#"
+        [commands.x]
+        about = "Has -v VALUE and --v."
+        syntax = "find"
+        flags = ["--v"]
+        [[commands.x.rules]]
+        allow_operands = ["a"]
+        why = "w"
+        "#,
+        &["x --v a"],
+        &[("", "x -v a")],
+    );
+}
+
 #[test]
 fn find_expressions_are_single_words() {
     check(

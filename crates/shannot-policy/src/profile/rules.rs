@@ -50,7 +50,8 @@ impl Command {
         let found = match matcher {
             Matcher::AllowOptions(names) => reader.find_option(&words, |option| {
                 let hint = names.iter().find(|name| option.abbreviates(name));
-                (!names.iter().any(|name| option.is(name))).then_some(hint)
+                // A rule that allows knows one spelling: another might be another option.
+                (!names.iter().any(|name| option.is_written_as(name))).then_some(hint)
             }),
             Matcher::DenyOptions(names) => reader.find_option(&words, |option| {
                 if let Some(name) = names.iter().find(|name| option.is(name)) {
@@ -277,7 +278,7 @@ impl Reader<'_> {
         let Command { valued, flags, rules, .. } = self.command;
         let rules = rules.iter().filter(|rule| rule.layer <= self.layer);
         let of_rules = rules.flat_map(|rule| rule.matcher.options());
-        valued.iter().chain(flags).chain(of_rules).any(|name| option.is(name))
+        valued.iter().chain(flags).chain(of_rules).any(|name| option.is_written_as(name))
     }
 }
 
@@ -332,14 +333,22 @@ impl Typed<'_> {
         }
     }
 
+    /// Whether this can stand for `name`.
     fn is(&self, name: &OptionName) -> bool {
         match self {
-            Self::Long(text) => *text == name.as_str(),
-            Self::Short(letter) => name.short() == Some(*letter),
-            // Some programs of this kind take `--name` for `-name`.
+            // Some programs of this kind take `--name` for `-name`, and others have both.
             Self::Word(text) => {
                 text.trim_start_matches('-') == name.as_str().trim_start_matches('-')
             }
+            Self::Long(_) | Self::Short(_) => self.is_written_as(name),
+        }
+    }
+
+    /// Whether this is `name` and nothing else.
+    fn is_written_as(&self, name: &OptionName) -> bool {
+        match self {
+            Self::Long(text) | Self::Word(text) => *text == name.as_str(),
+            Self::Short(letter) => name.short() == Some(*letter),
         }
     }
 
