@@ -7,7 +7,7 @@ use clap::{Args, Parser};
 use shannot::destination::{Destination, Port, UserName};
 use shannot::policy::types::{ProfileName, Timeout};
 
-use crate::targets::{AgentUrl, TargetName};
+use crate::targets::{AgentUrl, Selection, TargetName};
 
 /// Runs diagnostic commands in a read-only box that the kernel enforces.
 #[derive(Debug, Parser)]
@@ -52,6 +52,10 @@ pub(crate) struct Global {
     /// The profile: a name, or a path to a file [default: $SHANNOT_PROFILE, or `minimal`]
     #[arg(long, global = true, value_name = "PROFILE")]
     pub(crate) profile: Option<OsString>,
+    /// Where to run: a target of the configuration, or several with commas between, or `@group`
+    /// [default: `default_executor`]
+    #[arg(long, global = true, value_name = "NAME,…")]
+    pub(crate) target: Option<Selection>,
     /// The configuration, instead of /etc/shannot/config.toml and the user's file
     /// [default: $SHANNOT_CONFIG]
     #[arg(long, global = true, value_name = "FILE")]
@@ -91,6 +95,13 @@ Exit codes:
     Agent(Agent),
     Completions(Completions),
     Man(Man),
+}
+
+impl Subcommand {
+    /// Whether `--target` means something to it.
+    pub(crate) const fn runs_on_targets(&self) -> bool {
+        matches!(self, Self::Run(_))
+    }
 }
 
 /// Name the hosts that commands can run on
@@ -269,15 +280,20 @@ Examples:
   shannot run --profile diagnostics --timeout 10s -- journalctl -n 50
   shannot run --pipe -- ps aux '|' grep nginx '|' wc -l
   shannot run --json -- uname -a
+  shannot run --target web1,web2 -- uptime
+  shannot run --target @web --json -- df -h /
+
+Several targets get no standard input; each line of output begins with its target's name, and
+--json prints one object a line as the answers come.
 
 Exit codes:
   the command's own; 124 timed out; 125 Shannot failed, or a limit other than time was
   reached; 126 denied by the profile, or not executable; 127 not found in the box;
-  128+n killed by signal n")]
+  128+n killed by signal n. Of several targets the greatest")]
 pub(crate) struct Run {
-    /// Where to run it, by its name in the configuration [default: `default_executor`]
-    #[arg(long, value_name = "NAME")]
-    pub(crate) target: Option<TargetName>,
+    /// On how many targets at once
+    #[arg(long, value_name = "N", default_value = "16")]
+    pub(crate) parallel: std::num::NonZeroUsize,
     /// End the command after this time, if the profile does not end it sooner
     #[arg(long, value_name = "TIME", allow_negative_numbers = true)]
     pub(crate) timeout: Option<Timeout>,
@@ -390,6 +406,9 @@ mod tests {
             "shannot run help",
             "shannot run --version",
             "shannot --json run ls",
+            "shannot --target prod run ls /",
+            "shannot run --target @web,db ls",
+            "shannot run --target , ls",
             "shannot doctor",
         ] {
             let words: Vec<OsString> = line.split(' ').map(Into::into).collect();

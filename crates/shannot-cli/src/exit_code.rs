@@ -48,14 +48,19 @@ impl ExitCode {
     pub(crate) fn of_outcome(outcome: &Outcome, passed_on: Option<i32>) -> Self {
         match &outcome.end {
             End::TimedOut => Self::TimedOut,
-            End::Cancelled => passed_on.map_or(Self::Failed, Self::signal),
+            End::Cancelled => passed_on.map_or(Self::Failed, Self::of_signal),
             End::Failed(failure) => Self::of_failure(failure),
             End::LimitReached(_) => Self::Failed,
             // What a limit ended, in any stage, is not a whole answer.
             End::Exited(_) | End::Signaled(_) if !outcome.limits_hit.is_empty() => Self::Failed,
             End::Exited(code) => Self::Command(u8::try_from(*code).unwrap_or(u8::MAX)),
-            End::Signaled(signal) => Self::signal(*signal),
+            End::Signaled(signal) => Self::of_signal(*signal),
         }
+    }
+
+    /// That of `run` for several targets: the greatest, which is 0 only if all are.
+    pub(crate) fn greatest(codes: impl IntoIterator<Item = Self>) -> Self {
+        codes.into_iter().max_by_key(|code| code.as_u8()).unwrap_or(Self::Fine)
     }
 
     /// That of `run` for what never started.
@@ -75,7 +80,8 @@ impl ExitCode {
         }
     }
 
-    fn signal(signal: i32) -> Self {
+    /// That of `run` for what a signal to this program has ended.
+    pub(crate) fn of_signal(signal: i32) -> Self {
         Self::Signal(u8::try_from(signal).unwrap_or(u8::MAX))
     }
 }

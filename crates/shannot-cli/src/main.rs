@@ -34,6 +34,10 @@ fn main() -> std::process::ExitCode {
         return ExitCode::Fine.into();
     }
     let code = match Cli::read(&words) {
+        Ok(Cli { global, command }) if global.target.is_some() && !command.runs_on_targets() => {
+            render::human::complain("only `run` takes `--target`");
+            ExitCode::Usage
+        }
         Ok(Cli { global, command }) => match command {
             Subcommand::Run(args) => run::run(args, &global),
             Subcommand::Profile(args) => profile::run(args, &global),

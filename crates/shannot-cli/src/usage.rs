@@ -27,7 +27,7 @@ pub(crate) fn answer(error: &clap::Error, words: &[OsString]) -> ExitCode {
 fn subcommand(words: &[OsString]) -> Option<&OsStr> {
     let mut words = words.iter().skip(1);
     while let Some(word) = words.next() {
-        if word == "--profile" || word == "--config" {
+        if word == "--profile" || word == "--config" || word == "--target" {
             words.next();
         } else if !word.as_encoded_bytes().starts_with(b"-") {
             return Some(word);
@@ -52,6 +52,7 @@ mod tests {
         check("shannot --profile run doctor", Some("doctor"));
         check("shannot --profile=x run", Some("run"));
         check("shannot --config run remote", Some("remote"));
+        check("shannot --target run doctor", Some("doctor"));
         check("shannot --json", None);
     }
 }

@@ -44,6 +44,11 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// The outcome of what its caller did not want any more before it was started.
+    pub fn cancelled() -> Self {
+        Self::never(End::Cancelled)
+    }
+
     /// The outcome of what never started, for this reason.
     pub(crate) fn never(end: End) -> Self {
         let timed_out = matches!(end, End::TimedOut);

@@ -3,8 +3,9 @@
 
 use std::io::Write as _;
 
+use shannot::policy::types::Timeout;
 use shannot::sandbox::Status;
-use shannot::{End, Failure, Limit, Outcome};
+use shannot::{End, Limit, Outcome};
 
 use super::stdout;
 use super::terminal::inert;
@@ -48,38 +49,47 @@ pub(crate) fn complain(text: &str) {
 
 /// Says what went wrong and what can be done about it.
 pub(crate) fn complain_of(error: &Error) {
-    complain(&error.chain());
-    if let Some(hint) = error.hint() {
-        complain(&format!("hint: {hint}"));
-    }
+    of_error(error).iter().for_each(|line| complain(line));
 }
 
-fn complain_of_failure(failure: &Failure) {
-    complain(&chain(failure));
-    if let Some(hint) = hint_of_failure(failure) {
-        complain(&format!("hint: {hint}"));
-    }
+/// What went wrong and what can be done about it.
+pub(super) fn of_error(error: &Error) -> Vec<String> {
+    let hint = error.hint().map(|hint| format!("hint: {hint}"));
+    std::iter::once(error.chain()).chain(hint).collect()
 }
 
 /// Says how a run ended, where its exit code does not say enough.
-pub(crate) fn complain_of_end(outcome: &Outcome, wall: shannot::policy::types::Timeout) {
+pub(crate) fn complain_of_end(outcome: &Outcome, wall: Timeout) {
+    of_end(outcome, wall).iter().for_each(|line| complain(line));
+}
+
+/// How a run ended, where its exit code does not say enough.
+pub(super) fn of_end(outcome: &Outcome, wall: Timeout) -> Vec<String> {
+    let mut lines = Vec::new();
     match &outcome.end {
-        End::Failed(failure) => complain_of_failure(failure),
-        End::TimedOut => complain(&format!("timed out after {wall}")),
+        End::Failed(failure) => {
+            lines.push(chain(failure));
+            lines.extend(hint_of_failure(failure).map(|hint| format!("hint: {hint}")));
+        }
+        End::TimedOut => lines.push(format!("timed out after {wall}")),
         End::LimitReached(_) | End::Exited(_) | End::Signaled(_) | End::Cancelled => {
-            for limit in &outcome.limits_hit {
-                complain(&format!("ended by the profile's limit {}", shown_limit(*limit)));
-            }
+            let limits = outcome.limits_hit.iter();
+            lines.extend(
+                limits.map(|l| format!("ended by the profile's limit {}", shown_limit(*l))),
+            );
         }
     }
     if let (End::Signaled(signal), []) = (&outcome.end, &*outcome.limits_hit)
         && let Some(name) = alarming(*signal)
     {
-        complain(&format!("the command was ended by {name}"));
+        lines.push(format!("the command was ended by {name}"));
     }
     if outcome.lingering {
-        complain("a process is stuck in the kernel; it has been killed and ends when it is let go");
+        let what =
+            "a process is stuck in the kernel; it has been killed and ends when it is let go";
+        lines.push(what.to_owned());
     }
+    lines
 }
 
 fn shown_limit(limit: Limit) -> String {
@@ -103,8 +113,13 @@ fn alarming(signal: i32) -> Option<&'static str> {
 
 /// Says on one line what was in force.
 pub(crate) fn tell_enforcement(outcome: &Outcome) {
+    of_enforcement(outcome).iter().for_each(|line| complain(line));
+}
+
+/// What was in force, on one line.
+pub(super) fn of_enforcement(outcome: &Outcome) -> Option<String> {
     let ms = outcome.duration.as_secs_f64() * 1000.0;
-    let Some(enforcement) = &outcome.enforcement else { return };
+    let enforcement = outcome.enforcement.as_ref()?;
     let names = |status: Status| {
         let layers = enforcement.layers.iter().filter(|layer| layer.status == status);
         layers.map(|layer| &*layer.name).collect::<Vec<_>>().join(", ")
@@ -123,5 +138,5 @@ pub(crate) fn tell_enforcement(outcome: &Outcome) {
     for passed in &enforcement.passed_over {
         line.push_str(&format!("; passed over: {}", passed.why));
     }
-    complain(&line);
+    Some(line)
 }

@@ -3,5 +3,6 @@
 mod encode;
 pub(crate) mod human;
 pub(crate) mod json;
+pub(crate) mod labelled;
 pub(crate) mod stdout;
 pub(crate) mod terminal;

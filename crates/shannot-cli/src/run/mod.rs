@@ -7,24 +7,26 @@ use std::sync::Arc;
 use rustix::fs::{Mode, OFlags};
 use shannot::policy::types::{ByteSize, Timeout};
 use shannot::policy::{Profile, Request};
-use shannot::{Executor, Gate, Input, Io, LocalExecutor, Outcome, Output, SshExecutor};
+use shannot::{Executor, Gate, Input, Io, Outcome, Output};
 
 use crate::args::{Global, Run as Args};
 use crate::error::Error;
 use crate::exit_code::ExitCode;
 use crate::profiles::Profiles;
-use crate::remote;
 use crate::render::human;
 use crate::render::json::{self, About, Held, RunResult};
 use crate::request::Asked;
 use crate::run_id::run_id;
-use crate::surroundings::{Surroundings, local_executor};
-use crate::targets::{self, Files, Target, TargetName, Targets};
+use crate::surroundings::Surroundings;
+use crate::targets::{Files, Target, Targets};
 use attend::{Attended, attend};
+use place::{Place, asked_profile};
 use screen::Screen;
 use signals::Signals;
 
 mod attend;
+mod fleet;
+mod place;
 mod screen;
 mod signals;
 
@@ -35,7 +37,6 @@ pub(crate) fn run(args: Args, global: &Global) -> ExitCode {
     (asked.cwd, asked.timeout) = (args.cwd, args.timeout);
     let wishes = Wishes {
         asked,
-        target: args.target,
         stdin: if args.no_stdin { Stdin::Empty } else { Stdin::Passed },
         output: match (global.json, args.raw) {
             (true, _) => Wanted::Held,
@@ -43,24 +44,33 @@ pub(crate) fn run(args: Args, global: &Global) -> ExitCode {
             (false, false) => Wanted::Harmless,
         },
     };
-    let stages = wishes.asked.shown();
-    let target = wishes.target.as_ref().map_or_else(String::new, ToString::to_string);
-    let mut about = About { target, profile: None, stages, cwd: None, run_id: String::new() };
-    let done = perform(&wishes, global, &surroundings, &mut about);
+    let mut about = About {
+        target: global.target.as_ref().map(ToString::to_string).unwrap_or_default(),
+        profile: None,
+        stages: wishes.asked.shown(),
+        cwd: None,
+        run_id: String::new(),
+    };
+    let files = Files::new(&surroundings, global.config.as_deref());
+    let done = Targets::read(&files, &surroundings).and_then(|targets| {
+        let default = || targets.default.value.clone();
+        let selected = match &global.target {
+            Some(selection) if selection.only().is_none() => {
+                let targets = targets.select(selection)?;
+                return fleet::run(&targets, &wishes, args.parallel, global, &surroundings)
+                    .map(Answer::Told);
+            }
+            Some(selection) => selection.only().cloned().unwrap_or_else(default),
+            None => default(),
+        };
+        let target = targets.targets.get(&selected);
+        let target = target.ok_or_else(|| targets.no_target(&selected))?;
+        let done = perform(target, &wishes, global, &surroundings, &mut about)?;
+        Ok(Answer::Of(Box::new(done)))
+    });
     match done {
-        Ok(done) => {
-            let code = ExitCode::of_outcome(&done.outcome, done.passed_on);
-            if !global.json {
-                human::complain_of_end(&done.outcome, done.wall);
-            }
-            if global.verbose {
-                human::tell_enforcement(&done.outcome);
-            }
-            if global.json {
-                json::print(&RunResult::of_outcome(about, &done.outcome, done.held, code));
-            }
-            code
-        }
+        Ok(Answer::Told(code)) => code,
+        Ok(Answer::Of(done)) => tell(*done, about, global),
         Err(error) => {
             if global.json {
                 json::print(&RunResult::of_error(about, &error));
@@ -72,10 +82,32 @@ pub(crate) fn run(args: Args, global: &Global) -> ExitCode {
     }
 }
 
+/// What is to be answered.
+enum Answer {
+    /// That of one run, which is to be told.
+    Of(Box<Done>),
+    /// That of several, which is told already.
+    Told(ExitCode),
+}
+
+/// Answers with a run that is over.
+fn tell(done: Done, about: About, global: &Global) -> ExitCode {
+    let code = ExitCode::of_outcome(&done.outcome, done.passed_on);
+    if !global.json {
+        human::complain_of_end(&done.outcome, done.wall);
+    }
+    if global.verbose {
+        human::tell_enforcement(&done.outcome);
+    }
+    if global.json {
+        json::print(&RunResult::of_outcome(about, &done.outcome, done.held, code));
+    }
+    code
+}
+
 /// What the caller wants.
 struct Wishes {
     asked: Asked,
-    target: Option<TargetName>,
     stdin: Stdin,
     output: Wanted,
 }
@@ -107,6 +139,7 @@ struct Done {
 }
 
 fn perform(
+    target: &Target,
     wishes: &Wishes,
     global: &Global,
     surroundings: &Surroundings,
@@ -117,12 +150,10 @@ fn perform(
     }
     let stages = wishes.asked.stages()?;
     let programs: Vec<_> = stages.as_slice().iter().map(|argv| argv.program.clone()).collect();
-    let target = target(wishes, global, surroundings)?;
     about.target = target.name.value.to_string();
     let profiles = Profiles::new(surroundings);
-    let place = Place::of(&target)?;
-    let asked = global.profile.as_deref().or(surroundings.profile.as_deref());
-    let asked = asked.or(target.profile.as_ref().map(|profile| profile.value.as_str().as_ref()));
+    let place = Place::of(target)?;
+    let asked = asked_profile(global, surroundings, target);
     let mut go = |profile: Arc<Profile>| {
         about.profile = Some(profile.name.to_string());
         let cwd = surroundings.cwd.as_deref().filter(|_| place.is_here());
@@ -142,48 +173,6 @@ fn perform(
         Err(Error::Denied(_)) => go(profiles.select(asked)?.profile),
         done => done,
     }
-}
-
-/// Where a target's commands run.
-enum Place {
-    Here(Arc<LocalExecutor>),
-    There(Arc<dyn Executor>),
-}
-
-impl Place {
-    fn of(target: &Target) -> Result<Self, Error> {
-        let name = &target.name.value;
-        match &target.executor {
-            targets::Executor::Local => Ok(Self::Here(Arc::new(local_executor()))),
-            targets::Executor::Ssh(ssh) => {
-                let executor = SshExecutor::new(remote::ssh_target(name, ssh)?);
-                Ok(Self::There(Arc::new(executor)))
-            }
-            targets::Executor::Http(_) => Err(Error::Asked {
-                what: format!("this version cannot run commands on `{name}`, which is an agent"),
-                hint: "`--target local` runs them here".to_owned(),
-            }),
-        }
-    }
-
-    const fn is_here(&self) -> bool {
-        matches!(self, Self::Here(_))
-    }
-
-    fn executor(&self) -> Arc<dyn Executor> {
-        match self {
-            Self::Here(executor) => Arc::clone(executor) as Arc<_>,
-            Self::There(executor) => Arc::clone(executor),
-        }
-    }
-}
-
-/// Where to run.
-fn target(wishes: &Wishes, global: &Global, surroundings: &Surroundings) -> Result<Target, Error> {
-    let files = Files::new(surroundings, global.config.as_deref());
-    let mut targets = Targets::read(&files, surroundings)?;
-    let name = wishes.target.as_ref().unwrap_or(&targets.default.value).clone();
-    targets.targets.remove(&name).ok_or_else(|| targets.no_target(&name))
 }
 
 fn run_with(

@@ -27,7 +27,7 @@ mod url;
 mod value;
 
 pub(crate) use edit::{Entry, add, remove};
-pub(crate) use name::{NoTargetName, TargetName};
+pub(crate) use name::{NoTargetName, Selected, Selection, TargetName};
 pub(crate) use rows::Row;
 pub(crate) use url::AgentUrl;
 pub(crate) use value::{Origin, Value};
@@ -191,6 +191,40 @@ impl Targets {
             }
         }
         Ok(Self::new(all)?)
+    }
+
+    /// The targets that are selected, each once, in the order in which they are named.
+    ///
+    /// # Errors
+    /// A name that no target or group has.
+    pub(crate) fn select(&self, selection: &Selection) -> Result<Vec<&Target>, Error> {
+        let mut names: Vec<&TargetName> = Vec::new();
+        for word in selection.words() {
+            match word {
+                Selected::Target(name) => names.push(name),
+                Selected::Group(name) => {
+                    let group = self.groups.get(name).ok_or_else(|| self.no_group(name))?;
+                    names.extend(group.members.iter().map(|member| &member.value));
+                }
+            }
+        }
+        let mut targets: Vec<&Target> = Vec::new();
+        for name in names {
+            let target = self.targets.get(name).ok_or_else(|| self.no_target(name))?;
+            if !targets.iter().any(|known| known.name.value == *name) {
+                targets.push(target);
+            }
+        }
+        Ok(targets)
+    }
+
+    fn no_group(&self, name: &TargetName) -> Error {
+        let known: Vec<_> = self.groups.keys().map(|known| format!("`@{known}`")).collect();
+        let hint = match known.is_empty() {
+            true => "the configuration names none: `[group]`".to_owned(),
+            false => format!("there are {}", known.join(", ")),
+        };
+        Error::NoTarget { name: format!("@{name}"), hint }
     }
 
     /// That there is no target of a name.

@@ -51,3 +51,52 @@ impl fmt::Display for TargetName {
         f.write_str(&self.0)
     }
 }
+
+/// What a command names to run on: targets and, after `@`, groups, with commas between.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Selection(Vec<Selected>);
+
+/// One word of a selection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Selected {
+    Target(TargetName),
+    Group(TargetName),
+}
+
+impl Selection {
+    pub(crate) fn words(&self) -> &[Selected] {
+        &self.0
+    }
+
+    /// The target, where nothing but one is named.
+    pub(crate) fn only(&self) -> Option<&TargetName> {
+        match &self.0[..] {
+            [Selected::Target(name)] => Some(name),
+            _ => None,
+        }
+    }
+}
+
+impl FromStr for Selection {
+    type Err = NoTargetName;
+    fn from_str(text: &str) -> Result<Self, NoTargetName> {
+        let word = |word: &str| match word.strip_prefix('@') {
+            Some(name) => name.parse().map(Selected::Group),
+            None => word.parse().map(Selected::Target),
+        };
+        text.split(',').map(word).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl fmt::Display for Selection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, word) in self.0.iter().enumerate() {
+            let comma = if i == 0 { "" } else { "," };
+            match word {
+                Selected::Target(name) => write!(f, "{comma}{name}")?,
+                Selected::Group(name) => write!(f, "{comma}@{name}")?,
+            }
+        }
+        Ok(())
+    }
+}

@@ -99,10 +99,10 @@ fn nothing_outlives_the_caller() {
         for signal in [Signal::KILL, Signal::INT] {
             let mark = marker();
             let mut child = spawn(&mut sshd.run(&["-n"], &["sleep", &mark]));
-            begun(&mark);
+            wait(|| count(&mark) == 1);
             kill_process(Pid::from_child(&child), signal).unwrap();
             child.wait().unwrap();
-            gone(&mark);
+            wait(|| count(&mark) == 0);
         }
     }
 }
@@ -113,7 +113,7 @@ fn a_connection_that_is_cut_is_told() {
     let mut sshd = Sshd::new(ordinary());
     let mark = marker();
     let child = spawn(&mut sshd.run(&["-n"], &["sleep", &mark]));
-    begun(&mark);
+    wait(|| count(&mark) == 1);
     sshd.kill();
     let begun = Instant::now();
     let ended = child.wait_with_output().unwrap();
@@ -121,7 +121,7 @@ fn a_connection_that_is_cut_is_told() {
     assert_eq!(ended.status.code(), Some(125), "{said}");
     assert!(said.contains("far: the connection was lost"), "{said}");
     assert!(begun.elapsed() < Duration::from_secs(10));
-    gone(&mark);
+    wait(|| count(&mark) == 0);
 }
 
 #[test]
@@ -268,32 +268,4 @@ fn wait_for(child: &mut Child, text: &[u8]) {
     let mut there = vec![0; text.len()];
     child.stdout.as_mut().unwrap().read_exact(&mut there).unwrap();
     assert_eq!(there, text);
-}
-
-/// A number of seconds that no other process sleeps for.
-fn marker() -> String {
-    format!("{}.{}", 1000 + std::process::id(), u32::from_ne_bytes(noise(4).try_into().unwrap()))
-}
-
-fn is_there(mark: &str) -> bool {
-    let processes = fs::read_dir("/proc").unwrap().flatten();
-    let mut lines = processes.filter_map(|p| fs::read(p.path().join("cmdline")).ok());
-    lines.any(|line| line.starts_with(b"sleep\0") && line.ends_with(format!("{mark}\0").as_bytes()))
-}
-
-fn begun(mark: &str) {
-    wait(|| is_there(mark));
-}
-
-fn gone(mark: &str) {
-    wait(|| !is_there(mark));
-}
-
-#[track_caller]
-fn wait(until: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !until() {
-        assert!(begun.elapsed() < Duration::from_secs(10), "in vain");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }

@@ -6,6 +6,7 @@ mod deploy;
 mod doctor;
 mod explain;
 mod far;
+mod fleet;
 mod harness;
 mod json;
 mod profiles;

@@ -217,3 +217,26 @@ fn start(place: &Place, lines: &str) -> (u16, Child) {
     }
     panic!("sshd does not start: {}", fs::read_to_string(place.path("sshd_config")).unwrap());
 }
+
+/// A number of seconds that no other process sleeps for.
+pub(crate) fn marker() -> String {
+    format!("{}.{}", 1000 + std::process::id(), u32::from_ne_bytes(noise(4).try_into().unwrap()))
+}
+
+/// How many processes sleep for that long.
+pub(crate) fn count(mark: &str) -> usize {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let lines = processes.filter_map(|p| fs::read(p.path().join("cmdline")).ok());
+    let wanted = format!("sleep\0{mark}\0");
+    lines.filter(|line| line == wanted.as_bytes()).count()
+}
+
+/// Waits until something is so.
+#[track_caller]
+pub(crate) fn wait(until: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !until() {
+        assert!(begun.elapsed() < Duration::from_secs(10), "in vain");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

@@ -1,0 +1,56 @@
+//! Where a target's commands run.
+
+use std::ffi::OsStr;
+use std::sync::Arc;
+
+use shannot::{Executor, LocalExecutor, SshExecutor};
+
+use crate::args::Global;
+use crate::error::Error;
+use crate::remote;
+use crate::surroundings::{Surroundings, local_executor};
+use crate::targets::{self, Target};
+
+/// Where a target's commands run.
+pub(super) enum Place {
+    Here(Arc<LocalExecutor>),
+    There(Arc<dyn Executor>),
+}
+
+impl Place {
+    pub(super) fn of(target: &Target) -> Result<Self, Error> {
+        let name = &target.name.value;
+        match &target.executor {
+            targets::Executor::Local => Ok(Self::Here(Arc::new(local_executor()))),
+            targets::Executor::Ssh(ssh) => {
+                let executor = SshExecutor::new(remote::ssh_target(name, ssh)?);
+                Ok(Self::There(Arc::new(executor)))
+            }
+            targets::Executor::Http(_) => Err(Error::Asked {
+                what: format!("this version cannot run commands on `{name}`, which is an agent"),
+                hint: "`--target local` runs them here".to_owned(),
+            }),
+        }
+    }
+
+    pub(super) const fn is_here(&self) -> bool {
+        matches!(self, Self::Here(_))
+    }
+
+    pub(super) fn executor(&self) -> Arc<dyn Executor> {
+        match self {
+            Self::Here(executor) => Arc::clone(executor) as Arc<_>,
+            Self::There(executor) => Arc::clone(executor),
+        }
+    }
+}
+
+/// The profile that a caller asks for on a target, if any.
+pub(super) fn asked_profile<'a>(
+    global: &'a Global,
+    surroundings: &'a Surroundings,
+    target: &'a Target,
+) -> Option<&'a OsStr> {
+    let asked = global.profile.as_deref().or(surroundings.profile.as_deref());
+    asked.or(target.profile.as_ref().map(|profile| profile.value.as_str().as_ref()))
+}
