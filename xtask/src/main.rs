@@ -17,6 +17,8 @@ Chores of this repository.
                               ARGs go to `cargo nextest run`
   cargo xtask bench [ROUNDS]  what a box costs, as ratios to a plain spawn and to bwrap,
                               interleaved in one run (default 200 rounds)
+  cargo xtask bench ssh [ROUNDS]
+                              what a call over SSH costs (default 100 rounds)
   cargo xtask mutants [WORD…] break each layer of the box in turn, or those that a WORD names,
                               and see that the tests notice (an hour)
   cargo xtask fuzz [TARGET…] [--seconds N]

@@ -6,6 +6,7 @@
 
 mod in_process;
 mod program;
+mod ssh;
 mod stream;
 mod warm;
 
@@ -42,8 +43,14 @@ impl Row {
     }
 }
 
-/// Builds the release programs, then prints all tables, as root and as an ordinary user.
+/// Builds the release programs, then prints all tables, as root and as an ordinary user; or those of
+/// calls over SSH, as root, who needs no password for an sshd.
 pub(crate) fn run(args: &[String]) -> Result<(), String> {
+    if let [first, rest @ ..] = args
+        && first == "ssh"
+    {
+        return over_ssh(rest);
+    }
     let rounds = match args {
         [] => 200,
         [n] | [n, ..] => n.parse().map_err(|_| format!("`{n}` is not a number of rounds"))?,
@@ -68,6 +75,20 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
         measure(&mut again)?;
     }
     Ok(())
+}
+
+fn over_ssh(args: &[String]) -> Result<(), String> {
+    let rounds = args.first().map_or(Ok(100), |n| n.parse());
+    let rounds = rounds.map_err(|_| "the number of rounds is no number".to_owned())?;
+    if let [_, shannot] = args {
+        return ssh::tables(rounds, Path::new(shannot));
+    }
+    setup::packages(&["bubblewrap", "openssh-client", "openssh-server"])?;
+    let shared = Shared::new()?;
+    let shannot = shared.build("shannot-cli", "shannot", "-Ctarget-feature=+crt-static")?;
+    let xtask = shared.build("xtask", "xtask", "")?;
+    let mut measure = Command::new(&xtask);
+    setup::run(measure.args(["bench", "ssh", &rounds.to_string()]).arg(&shannot).current_dir("/"))
 }
 
 /// A directory from which every user can run programs; removed with the value.

@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use axum::body::{Body, BodyDataStream, Bytes};
+use axum::body::{Body, BodyDataStream, Bytes, HttpBody};
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -151,8 +151,15 @@ async fn framed(agent: &Agent, body: Body) -> Result<Response, Problem> {
     let Some(Piece::Control(json)) = frames.next().await? else {
         return Err(wrong(StatusCode::BAD_REQUEST, "the first frame is no control frame"));
     };
-    let (from, to) = stdin().map_err(|error| failed(&format!("failed to make a pipe: {error}")))?;
-    let (_, run) = start(agent, &read(&json)?, Input::Fd(from))?;
+    let request = read(&json)?;
+    let (stdin, feed) = if frames.is_at_end() {
+        (Input::Empty, None)
+    } else {
+        let (from, to) =
+            stdin().map_err(|error| failed(&format!("failed to make a pipe: {error}")))?;
+        (Input::Fd(from), Some(feed(frames, to)))
+    };
+    let (_, run) = start(agent, &request, stdin)?;
     let named = agent.runs().insert(run.control()).map_err(|error| failed(&error.chain()))?;
     let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
@@ -162,10 +169,12 @@ async fn framed(agent: &Agent, body: Body) -> Result<Response, Problem> {
     }
     let (sender, body) = FrameBody::channel(WAITING);
     *response.body_mut() = Body::new(body);
-    let feed = tokio::spawn(feed(frames, to));
+    let feed = feed.map(tokio::spawn);
     tokio::spawn(async move {
         answer(run, sender).await;
-        feed.abort();
+        if let Some(feed) = feed {
+            feed.abort();
+        }
         drop(named);
     });
     Ok(response)
@@ -197,6 +206,11 @@ struct Frames {
 }
 
 impl Frames {
+    /// Whether it is known that nothing more comes.
+    fn is_at_end(&self) -> bool {
+        self.decoder.is_between() && HttpBody::is_end_stream(&self.body)
+    }
+
     /// The next piece; `None` at the end.
     async fn next(&mut self) -> Result<Option<Piece>, Problem> {
         let bad = |error: String| wrong(StatusCode::BAD_REQUEST, error);

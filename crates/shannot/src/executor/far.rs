@@ -54,9 +54,16 @@ pub(super) async fn conduct(
     orders: &mut mpsc::UnboundedReceiver<Order>,
 ) -> Result<Outcome, Failure> {
     let Asked { host, request, wall, io } = asked;
+    let json = serde_json::to_vec(&request);
+    let json = json.map_err(|error| internal("write a request", std::io::Error::other(error)))?;
     let (sender, body) = FrameBody::channel(WAITING);
     let sink = Sink::new(io.output, events)?;
-    let feed = Ended(tokio::spawn(feed(io.stdin, request, sender)));
+    // There is room for it; and where there is no input, all of the request is there before it is sent.
+    let _ = sender.send(FrameKind::Control, json.into()).await;
+    let feed = match io.stdin {
+        Input::Empty => None,
+        input => Some(Ended(tokio::spawn(feed(input, sender)))),
+    };
     let counts = [AtomicU64::new(0), AtomicU64::new(0)];
     let (named, id) = watch::channel(None);
     let outcome = {
@@ -186,12 +193,8 @@ impl Drop for Ended {
     }
 }
 
-/// Sends the request, and then standard input to its end.
-async fn feed(input: Input, request: RunRequest, to: FrameSender) {
-    let Ok(json) = serde_json::to_vec(&request) else { return };
-    if to.send(FrameKind::Control, json.into()).await.is_err() {
-        return;
-    }
+/// Sends standard input to its end.
+async fn feed(input: Input, to: FrameSender) {
     match input {
         Input::Empty => {}
         Input::Bytes(bytes) => {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame};
 use tokio::sync::mpsc;
 
-use super::{FrameKind, header};
+use super::{FrameKind, frame, header};
 
 /// The chunks that a sender sends, as a body. When it is dropped, as by a peer that has gone, the
 /// sender is told so by its channel.
@@ -33,6 +33,10 @@ impl Body for FrameBody {
         let chunk = self.get_mut().0.poll_recv(context);
         chunk.map(|chunk| chunk.map(|chunk| Ok(Frame::data(chunk))))
     }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_closed() && self.0.is_empty()
+    }
 }
 
 /// Sends frames.
@@ -45,18 +49,20 @@ pub struct FrameSender(mpsc::Sender<Bytes>);
 pub struct Closed;
 
 impl FrameSender {
-    /// Sends a frame, as two chunks: the payload is not copied.
+    /// Sends a frame. A long payload is not copied; a short one goes with its header, in one chunk.
     ///
     /// # Errors
     /// [`Closed`].
     pub async fn send(&self, kind: FrameKind, mut payload: Bytes) -> Result<(), Closed> {
+        const SHORT: usize = 16 << 10;
+        if payload.len() <= SHORT {
+            return self.send_raw(frame(kind, &payload)).await;
+        }
         loop {
             let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
             let part = payload.split_to(usize::try_from(length).unwrap_or(payload.len()));
             self.send_raw(header(kind, length)).await?;
-            if !part.is_empty() {
-                self.send_raw(part).await?;
-            }
+            self.send_raw(part).await?;
             if payload.is_empty() {
                 return Ok(());
             }

@@ -51,6 +51,15 @@ pub fn header(kind: FrameKind, length: u32) -> Bytes {
     Bytes::copy_from_slice(&[kind.byte(), 0, 0, 0, a, b, c, d])
 }
 
+/// A whole frame. The payload is cut at 4 GiB.
+pub fn frame(kind: FrameKind, payload: &[u8]) -> Bytes {
+    let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+    let mut whole = BytesMut::with_capacity(HEADER + payload.len());
+    whole.extend_from_slice(&header(kind, length));
+    whole.extend_from_slice(payload);
+    whole.freeze()
+}
+
 /// What is no sequence of frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -23,7 +23,7 @@ mod outcome;
 mod request;
 
 pub use body::{Closed, FrameBody, FrameSender};
-pub use frame::{Decoder, FrameError, FrameKind, HEADER, LARGEST_CONTROL, Piece, header};
+pub use frame::{Decoder, FrameError, FrameKind, HEADER, LARGEST_CONTROL, Piece, frame, header};
 pub use outcome::{FailureMessage, OutcomeMessage, ProblemMessage};
 pub use request::{
     LARGEST_REQUEST, ProfileChoice, ProfileKnown, ProfileText, RunRequest, SignalMessage,

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex as Lock, PoisonError};
 use std::time::{Duration, Instant};
 
-use shannot_policy::Grant;
 use shannot_policy::profile::Table;
+use shannot_policy::{Grant, Profile};
 use tokio::sync::{Mutex, mpsc};
 
 use super::far::{self, Asked, tell_end};
@@ -27,6 +27,8 @@ pub use probe::{Step, probe};
 
 /// Events that wait for a caller.
 const EVENTS: usize = 4;
+/// Profiles whose digests are kept.
+const MOST_WRITTEN: usize = 16;
 /// A connection that nobody uses for this long is closed.
 const IDLE: Duration = Duration::from_secs(300);
 /// How long a host is left alone after it could not be reached: the first time, and at the most.
@@ -70,9 +72,17 @@ struct Failed {
 #[derive(Debug)]
 struct Session {
     connection: Connection,
-    /// Digests of the profiles that it has taken.
-    known: Lock<HashSet<String>>,
+    known: Lock<Known>,
     used: Lock<Instant>,
+}
+
+/// The profiles that an agent knows.
+#[derive(Debug, Default)]
+struct Known {
+    /// Digests of those that it has taken.
+    taken: HashSet<String>,
+    /// Digests of those that were written lately, the last one last.
+    written: Vec<(Arc<Profile>, String)>,
 }
 
 impl SshExecutor {
@@ -145,7 +155,8 @@ impl Shared {
         let done = far::conduct(send, asked, events, orders).await;
         *session.used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         if let (Ok(_), Some(digest)) = (&done, digest) {
-            session.known.lock().unwrap_or_else(PoisonError::into_inner).insert(digest);
+            let mut known = session.known.lock().unwrap_or_else(PoisonError::into_inner);
+            known.taken.insert(digest);
         }
         done.map_err(|failure| match failure {
             // What ssh said of it tells more than that the stream ended.
@@ -232,10 +243,21 @@ impl Session {
         if self.connection.greeting.pinned {
             return (ProfileChoice::Name(grant.profile().name.to_string()), None);
         }
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        // Writing a profile takes longer than a command.
+        if let Some((_, sha256)) =
+            known.written.iter().find(|(own, _)| Arc::ptr_eq(own, grant.profile()))
+            && known.taken.contains(sha256)
+        {
+            return (ProfileChoice::Known(ProfileKnown { sha256: sha256.clone() }), None);
+        }
         let toml = Table::without_examples(grant.profile()).to_toml();
         let sha256 = profile_digest(&toml);
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        match known.contains(&sha256) {
+        if known.written.len() == MOST_WRITTEN {
+            known.written.remove(0);
+        }
+        known.written.push((Arc::clone(grant.profile()), sha256.clone()));
+        match known.taken.contains(&sha256) {
             true => (ProfileChoice::Known(ProfileKnown { sha256 }), None),
             false => (ProfileChoice::Text(ProfileText { toml }), Some(sha256)),
         }
