@@ -186,6 +186,12 @@ pub(crate) struct RemoteAdd {
     /// Replace a target that is there
     #[arg(long)]
     pub(crate) force: bool,
+    /// Put the helper there, as `remote deploy` does
+    #[arg(long, conflicts_with = "url")]
+    pub(crate) deploy: bool,
+    /// Print the line of authorized_keys that lets the key do nothing else, by the host's profile
+    #[arg(long, conflicts_with = "url", requires = "key")]
+    pub(crate) print_authorized_key: bool,
 }
 
 /// Remove a host from the configuration

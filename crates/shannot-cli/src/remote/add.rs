@@ -5,6 +5,8 @@ use std::path::Path;
 use shannot::destination::Destination;
 use toml_edit::Value;
 
+use super::authorized_key::authorized_key;
+use super::deploy;
 use crate::args::{Global, RemoteAdd as Args};
 use crate::config::check_secret;
 use crate::error::Error;
@@ -13,7 +15,7 @@ use crate::file::Existing;
 use crate::profiles::Profiles;
 use crate::render::human;
 use crate::surroundings::Surroundings;
-use crate::targets::{self, Entry, Files, TargetName};
+use crate::targets::{self, Entry, Files, TargetName, Targets};
 
 /// Writes a target into the configuration.
 pub(super) fn run(
@@ -53,8 +55,20 @@ pub(super) fn run(
     if let Some(origin) = added.shadowed {
         text.push_str(&format!(", in the place of the one at {origin}"));
     }
-    human::print(&text);
-    Ok(ExitCode::Fine)
+    if !args.deploy && !args.print_authorized_key {
+        human::print(&text);
+        return Ok(ExitCode::Fine);
+    }
+    let targets = Targets::read(files, surroundings)?;
+    let target = targets.targets.get(&name).ok_or_else(|| targets.no_target(&name))?;
+    if args.print_authorized_key {
+        // Standard output has the line and nothing else.
+        human::complain(&text);
+        human::print(&authorized_key(target, surroundings)?);
+    } else {
+        human::print(&text);
+    }
+    if args.deploy { deploy::run(&name, files, surroundings) } else { Ok(ExitCode::Fine) }
 }
 
 fn over_ssh(args: &Args, surroundings: &Surroundings) -> Result<(TargetName, Entry), Error> {

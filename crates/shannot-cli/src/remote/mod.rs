@@ -7,6 +7,7 @@ use crate::surroundings::Surroundings;
 use crate::targets::{self, Files};
 
 mod add;
+mod authorized_key;
 mod deploy;
 mod helper;
 mod list;

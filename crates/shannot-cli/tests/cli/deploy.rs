@@ -80,6 +80,42 @@ fn a_helper_that_was_changed_is_not_started() {
     assert_code(&end(&mut sshd.run(&[], &["true"])), 0);
 }
 
+/// From nothing to a host that answers, and to one that holds the policy.
+#[test]
+fn a_host_is_added_deployed_and_pinned() {
+    let sshd = Sshd::with_home(ordinary(), "");
+    let key = sshd.place.path("id").display().to_string();
+    let host = format!("{}@127.0.0.1:{}", name_of(sshd.user), sshd.port);
+    let config = sshd.place.path("own");
+    fs::create_dir(&config).unwrap();
+    own(sshd.user, &config);
+    let config = config.join("config.toml");
+    let shannot = |words: &[&str]| {
+        let mut command = shannot(sshd.user);
+        end(command.arg("--config").arg(&config).args(words))
+    };
+    let add = ["remote", "add", "prod", &host, "--key", &key, "--print-authorized-key"];
+    let ended = shannot(&add);
+    assert_code(&ended, 0);
+    assert!(ended.complaint().contains("added `prod`"), "{ended:?}");
+    let line = ended.text().to_owned();
+    assert!(line.starts_with("restrict,command=\"exec ~/.cache/shannot/bin/shannot-"), "{line}");
+    assert!(line.contains(" agent stdio --pin minimal\" ssh-ed25519 "), "{line}");
+    // The host's key is not known to ssh yet: nothing is put there, and the target stays.
+    let ended = shannot(&[&add[..6], &["--force", "--deploy"]].concat());
+    assert_code(&ended, 125);
+    assert!(ended.stderr.contains("accepts it"), "{ended:?}");
+    let known = format!("known_hosts = \"{}\"\n", sshd.place.path("known").display());
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, text + &known).unwrap();
+    assert_code(&shannot(&["remote", "deploy", "prod"]), 0);
+    assert_eq!(shannot(&["--target", "prod", "run", "echo", "a"]).text(), "a\n");
+    fs::write(sshd.place.path("authorized"), line).unwrap();
+    assert_eq!(shannot(&["--target", "prod", "run", "echo", "a"]).text(), "a\n");
+    let ended = shannot(&["--target", "prod", "--profile", "diagnostics", "run", "ps"]);
+    assert!(ended.complaint().contains("this login allows"), "{ended:?}");
+}
+
 #[test]
 fn deployments_at_once_do_not_disturb_each_other() {
     let sshd = Sshd::with_home(ordinary(), "");

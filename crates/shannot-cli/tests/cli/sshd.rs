@@ -139,7 +139,7 @@ pub(crate) fn helper() -> PathBuf {
     PathBuf::from(shannot(ordinary()).get_program())
 }
 
-fn own(user: User, path: &Path) {
+pub(crate) fn own(user: User, path: &Path) {
     if rustix::process::getuid().is_root() {
         chown(path, Some(user.uid), Some(user.gid)).unwrap();
     }
