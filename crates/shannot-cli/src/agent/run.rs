@@ -24,7 +24,7 @@ use crate::render::json::{About, Held, RunResult};
 use crate::targets::TargetName;
 
 /// Chunks of an answer that wait to be sent.
-const WAITING: usize = 4;
+const WAITING: usize = 1;
 
 /// An answer that is no run.
 type Problem = Box<Response>;
@@ -116,9 +116,11 @@ fn denied(denial: &Denial) -> Problem {
 
 /// The answer in one piece.
 async fn whole(agent: &Agent, body: Body) -> Result<Response, Problem> {
-    let text = axum::body::to_bytes(body, LARGEST_REQUEST).await;
-    let text = text.map_err(|error| wrong(StatusCode::PAYLOAD_TOO_LARGE, error.to_string()))?;
-    let mut sent = read(&text)?;
+    let mut sent = {
+        let _reading = agent.reading().await;
+        let text = axum::body::to_bytes(body, LARGEST_REQUEST).await;
+        read(&text.map_err(|error| wrong(StatusCode::PAYLOAD_TOO_LARGE, error.to_string()))?)?
+    };
     let stdin = sent.stdin.take().map_or(Input::Empty, |data| Input::Bytes(data.0.into()));
     let (asked, run) = start(agent, &sent, stdin)?;
     let collected = run.collect().await;
@@ -148,10 +150,13 @@ fn read(json: &[u8]) -> Result<RunRequest, Problem> {
 /// The answer as it comes.
 async fn framed(agent: &Agent, body: Body) -> Result<Response, Problem> {
     let mut frames = Frames { body: body.into_data_stream(), decoder: Decoder::default() };
-    let Some(Piece::Control(json)) = frames.next().await? else {
-        return Err(wrong(StatusCode::BAD_REQUEST, "the first frame is no control frame"));
+    let request = {
+        let _reading = agent.reading().await;
+        match frames.next().await? {
+            Some(Piece::Control(json)) => read(&json)?,
+            _ => return Err(wrong(StatusCode::BAD_REQUEST, "the first frame is no control frame")),
+        }
     };
-    let request = read(&json)?;
     let (stdin, feed) = if frames.is_at_end() {
         (Input::Empty, None)
     } else {

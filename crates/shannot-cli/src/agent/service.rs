@@ -15,6 +15,7 @@ use hyper_util::service::TowerToHyperService;
 use serde::Serialize;
 use shannot::wire::{API, FailureMessage, ProblemMessage};
 use shannot::{FailureKind, LocalExecutor};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::policy::Policy;
 use super::run;
@@ -24,6 +25,8 @@ use crate::error::{Error, chain};
 
 /// What one caller may have on its way, and so what one may make an agent hold.
 const MOST_STREAMS: u32 = 512;
+/// Requests that are read at once: a caller must not fill the memory with many that never end.
+const MOST_READ: usize = 8;
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 8 << 20;
 const FRAME: u32 = 256 << 10;
@@ -38,11 +41,14 @@ pub(super) struct Agent {
     policy: Arc<Policy>,
     executor: Arc<LocalExecutor>,
     runs: Runs,
+    /// The right to hold a request that is still on its way.
+    reading: Arc<Semaphore>,
 }
 
 impl Agent {
     pub(super) fn new(policy: Policy, executor: Arc<LocalExecutor>) -> Self {
-        Self { policy: Arc::new(policy), executor, runs: Runs::default() }
+        let reading = Arc::new(Semaphore::new(MOST_READ));
+        Self { policy: Arc::new(policy), executor, runs: Runs::default(), reading }
     }
 
     pub(super) fn policy(&self) -> &Policy {
@@ -51,6 +57,14 @@ impl Agent {
 
     pub(super) fn executor(&self) -> &Arc<LocalExecutor> {
         &self.executor
+    }
+
+    /// Waits for the right to read a request, each of which may be [`LARGEST_REQUEST`] long.
+    ///
+    /// [`LARGEST_REQUEST`]: shannot::wire::LARGEST_REQUEST
+    pub(super) async fn reading(&self) -> Option<SemaphorePermit<'_>> {
+        // Never closed.
+        self.reading.acquire().await.ok()
     }
 
     pub(super) fn runs(&self) -> &Runs {
@@ -82,7 +96,7 @@ pub(super) async fn serve(streams: Streams, agent: Agent) -> Result<(), Error> {
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_frame_size(FRAME)
         .max_header_list_size(LARGEST_HEADERS)
-        .max_send_buf_size(2 << 20)
+        .max_send_buf_size(1 << 20)
         .keep_alive_interval(PING)
         .keep_alive_timeout(PONG)
         .serve_connection(TokioIo::new(streams), TowerToHyperService::new(router(agent)))

@@ -3,10 +3,15 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use shannot::policy::profile::Examples;
+use shannot::policy::{Argv, Cwd, Locale, Profile, Request, Stages};
+use shannot::{Gate, Helper, Io, SshExecutor, SshTarget};
 
 use crate::harness::*;
 use crate::sshd::*;
@@ -257,6 +262,102 @@ fn start_up_files_may_say_something() {
     let ended = end(&mut sshd.run(&[], &["echo", "a"]));
     assert_code(&ended, 0);
     assert_eq!((ended.text(), ended.stderr.as_str()), ("a\n", ""));
+}
+
+/// All calls are streams of one session, and sshd may allow no second.
+#[test]
+fn many_calls_share_one_session() {
+    let sshd = Sshd::with(ordinary(), "MaxSessions 1", "");
+    let path = |name| Some(sshd.place.path(name));
+    let target = SshTarget {
+        name: "far".to_owned(),
+        destination: format!("{}@127.0.0.1:{}", name_of(sshd.user), sshd.port).parse().unwrap(),
+        key_file: path("id"),
+        known_hosts: path("known"),
+        strict_host_key: true,
+        connect_timeout: Duration::from_secs(10),
+        helper: Helper::At(helper().to_str().unwrap().parse().unwrap()),
+        deploy: None,
+    };
+    let text = "version = 1\nname = \"p\"\n[commands.echo]\nabout = \"Say.\"\n";
+    let profile = Profile::parse(text, "p.toml", Examples::Check, &|_| Err(String::new())).unwrap();
+    let gate = Gate::new([Arc::new(profile)], Arc::new(SshExecutor::new(target)));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut runs = Vec::new();
+        for number in 0..200 {
+            let argv = Argv::from_words(["echo".to_owned(), number.to_string()]).unwrap();
+            let request = Request {
+                profile: "p".parse().unwrap(),
+                stages: Stages::new(vec![argv]).unwrap(),
+                cwd: Cwd::Root,
+                timeout: None,
+                locale: Locale::default(),
+            };
+            runs.push(gate.run(request, Io::default()).unwrap());
+        }
+        for (number, run) in runs.into_iter().enumerate() {
+            let done = run.collect().await;
+            assert_eq!(done.stdout, format!("{number}\n").into_bytes(), "{:?}", done.outcome);
+        }
+    });
+}
+
+/// By an alias of ssh_config, and through another host.
+#[test]
+fn the_ways_of_ssh_config_are_taken() {
+    let (sshd, jump) = (Sshd::new(ordinary()), Sshd::new(ordinary()));
+    let dir = Path::new("/home/shannot-test/.ssh");
+    if !rustix::process::getuid().is_root() {
+        // Only the home of the user that the tests have made is theirs to write to.
+        return;
+    }
+    // One that was killed has left it.
+    let _ = fs::remove_dir_all(dir);
+    fs::create_dir(dir).unwrap();
+    let host = |name: &str, sshd: &Sshd, more: &str| {
+        let place = |file| sshd.place.path(file).display().to_string();
+        format!(
+            "Host {name}\n  HostName 127.0.0.1\n  Port {}\n  IdentityFile {}\n  UserKnownHostsFile {}\n{more}",
+            sshd.port,
+            place("id"),
+            place("known")
+        )
+    };
+    let text =
+        host("shannot-far", &sshd, "  ProxyJump shannot-jump\n") + &host("shannot-jump", &jump, "");
+    fs::write(dir.join("config"), text).unwrap();
+    for path in [dir, &dir.join("config")] {
+        own(sshd.user, path);
+        set_mode(path, 0o700);
+    }
+    let config = format!(
+        "[executor.far]\ntype = \"ssh\"\nhost = \"shannot-far\"\nhelper_path = \"{}\"\n",
+        helper().display()
+    );
+    sshd.place.write("config.toml", &config);
+    let ended = end(sshd.run(&[], &["echo", "a"]).env("PATH", "/usr/bin:/bin"));
+    let test = end(&mut sshd.shannot(&["remote", "test", "far", "--json"]));
+    fs::remove_dir_all(dir).unwrap();
+    assert_eq!((ended.text(), ended.stderr.as_str()), ("a\n", ""));
+    assert_code(&test, 0);
+}
+
+/// Whatever is sent to it, an agent answers in its form, or ends.
+#[test]
+fn an_agent_that_hears_garbage_ends() {
+    for bytes in
+        [b"".to_vec(), b"GET / HTTP/1.1\r\n\r\n".to_vec(), vec![0; 1 << 20], noise(1 << 16)]
+    {
+        let mut agent = shannot(ordinary());
+        let ended = end_fed(agent.args(["agent", "stdio"]), Some(bytes));
+        assert!(ended.time < Duration::from_secs(5), "{ended:?}");
+        assert!(ended.stdout.starts_with(b"\nshannot-agent 1 "), "{ended:?}");
+    }
+    let mut agent = shannot(ordinary());
+    let ended = end(agent.args(["agent", "stdio", "--pin", "nosuch"]));
+    assert_code(&ended, 125);
+    assert!(ended.complaint().contains("no profile `nosuch`"), "{ended:?}");
 }
 
 fn spawn(command: &mut Command) -> Child {
