@@ -183,6 +183,7 @@ impl Unreachable {
 
 /// What kind of failure one is, which scripts may rely on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FailureKind {
     /// The host cannot box commands for the profile.

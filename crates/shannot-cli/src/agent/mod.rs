@@ -14,6 +14,7 @@ use policy::Policy;
 use service::Agent;
 use stdio::Streams;
 
+mod openapi;
 mod policy;
 mod run;
 mod runs;

@@ -17,6 +17,7 @@ use shannot::wire::{API, FailureMessage, ProblemMessage};
 use shannot::{FailureKind, LocalExecutor};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use super::openapi;
 use super::policy::Policy;
 use super::run;
 use super::runs::Runs;
@@ -79,6 +80,7 @@ fn router(agent: Agent) -> Router {
         .route("/v1/runs/{id}", delete(run::cancel))
         .route("/v1/runs/{id}/signals", post(run::signal))
         .route("/v1/version", get(version))
+        .route("/openapi.json", get(openapi))
         .fallback(nothing)
         .method_not_allowed_fallback(nothing)
         .with_state(agent)
@@ -105,9 +107,16 @@ pub(super) async fn serve(streams: Streams, agent: Agent) -> Result<(), Error> {
 }
 
 #[derive(Debug, Serialize)]
-struct Version {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Version {
+    /// Of the API, which is also in its paths.
     api: u32,
+    /// Of the program.
     version: &'static str,
+}
+
+async fn openapi() -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], openapi::DOCUMENT).into_response()
 }
 
 async fn version(State(_): State<Agent>) -> Response {

@@ -20,6 +20,7 @@ pub(crate) fn print(value: &impl Serialize) {
 
 /// The result of `run --json`.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct RunResult {
     target: String,
     profile: Option<String>,
@@ -51,6 +52,7 @@ pub(crate) struct RunResult {
 }
 
 #[derive(Debug, Default, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Stdout {
     stdout: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,6 +60,7 @@ struct Stdout {
 }
 
 #[derive(Debug, Default, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Stderr {
     stderr: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,6 +68,7 @@ struct Stderr {
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Stage {
     argv: Vec<String>,
     exit_code: Option<i32>,
@@ -73,6 +77,7 @@ struct Stage {
 
 /// What was in force.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Enforcement {
     engine: &'static str,
     tier: &'static str,
@@ -82,6 +87,7 @@ pub(crate) struct Enforcement {
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct PassedOver {
     tier: &'static str,
     why: String,
@@ -89,6 +95,7 @@ struct PassedOver {
 
 /// One layer.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Layer {
     pub(crate) name: String,
     pub(crate) status: &'static str,
@@ -97,6 +104,7 @@ pub(crate) struct Layer {
 
 /// A denial.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Denial {
     stage: usize,
     rule: String,

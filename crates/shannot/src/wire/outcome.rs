@@ -13,6 +13,7 @@ use crate::event::{End, Failure, FailureKind, Limit, Outcome, StageEnd};
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OutcomeMessage {
     end: EndMessage,
     stages: Vec<Option<StageMessage>>,
@@ -26,6 +27,7 @@ pub struct OutcomeMessage {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 enum EndMessage {
     Exited(i32),
@@ -37,6 +39,7 @@ enum EndMessage {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 enum StageMessage {
     Exited(i32),
@@ -44,6 +47,7 @@ enum StageMessage {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct EnforcementMessage {
     engine: String,
     tier: String,
@@ -52,6 +56,7 @@ struct EnforcementMessage {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct LayerMessage {
     name: String,
     status: String,
@@ -59,6 +64,7 @@ struct LayerMessage {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct PassedOverMessage {
     tier: String,
     why: String,
@@ -66,6 +72,7 @@ struct PassedOverMessage {
 
 /// Why a run never started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FailureMessage {
     /// What kind of failure it is.
     pub kind: FailureKind,
@@ -78,12 +85,14 @@ pub struct FailureMessage {
 
 /// The body of an answer that is no run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ProblemMessage {
     /// Why.
     pub error: FailureMessage,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct DenialMessage {
     stage: usize,
     program: String,

@@ -15,6 +15,7 @@ pub const LARGEST_REQUEST: usize = 4 << 20;
 
 /// A request, as it travels.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RunRequest {
     /// What it is held against.
@@ -44,6 +45,7 @@ pub struct RunRequest {
 
 /// The profile that a caller wants to be held against.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum ProfileChoice {
     /// One that lives where the agent is.
@@ -56,6 +58,7 @@ pub enum ProfileChoice {
 
 /// The text of a profile that extends nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ProfileText {
     /// As in its file.
@@ -64,6 +67,7 @@ pub struct ProfileText {
 
 /// A profile whose text is known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ProfileKnown {
     /// The digest of its text, [`profile_digest`].
@@ -81,6 +85,7 @@ fn hex(bytes: &[u8]) -> String {
 
 /// The body of `POST /v1/runs/{id}/signals`: passes a signal to the commands of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SignalMessage {
     /// Its number, signal(7).
