@@ -28,8 +28,10 @@ use crate::error::{Error, chain};
 const MOST_STREAMS: u32 = 512;
 /// Requests that are read at once: a caller must not fill the memory with many that never end.
 const MOST_READ: usize = 8;
-const STREAM_WINDOW: u32 = 1 << 20;
-const CONNECTION_WINDOW: u32 = 8 << 20;
+/// Input that waits for a command, and with [`MOST_STREAMS`] all that waits.
+const STREAM_WINDOW: u32 = 256 << 10;
+/// The most that RFC 9113 knows: commands that do not read hold up no others.
+const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
 const FRAME: u32 = 256 << 10;
 const LARGEST_HEADERS: u32 = 16 << 10;
 /// A caller that does not answer for this long has gone, and its runs end.

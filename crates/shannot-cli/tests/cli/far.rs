@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use shannot::policy::profile::Examples;
 use shannot::policy::{Argv, Cwd, Locale, Profile, Request, Stages};
-use shannot::{Gate, Helper, Io, SshExecutor, SshTarget};
+use shannot::{End, Failure, Gate, Helper, Input, Io, SshExecutor, SshTarget};
 
 use crate::harness::*;
 use crate::sshd::*;
@@ -264,10 +264,8 @@ fn start_up_files_may_say_something() {
     assert_eq!((ended.text(), ended.stderr.as_str()), ("a\n", ""));
 }
 
-/// All calls are streams of one session, and sshd may allow no second.
-#[test]
-fn many_calls_share_one_session() {
-    let sshd = Sshd::with(ordinary(), "MaxSessions 1", "");
+/// A gate before a host, for programs that live for long.
+fn gate(sshd: &Sshd) -> Gate {
     let path = |name| Some(sshd.place.path(name));
     let target = SshTarget {
         name: "far".to_owned(),
@@ -279,26 +277,83 @@ fn many_calls_share_one_session() {
         helper: Helper::At(helper().to_str().unwrap().parse().unwrap()),
         deploy: None,
     };
-    let text = "version = 1\nname = \"p\"\n[commands.echo]\nabout = \"Say.\"\n";
-    let profile = Profile::parse(text, "p.toml", Examples::Check, &|_| Err(String::new())).unwrap();
-    let gate = Gate::new([Arc::new(profile)], Arc::new(SshExecutor::new(target)));
+    let text = fs::read_to_string(anything()).unwrap();
+    let profile = Profile::parse(&text, "p.toml", Examples::Check, &|_| Err(String::new()));
+    Gate::new([Arc::new(profile.unwrap())], Arc::new(SshExecutor::new(target)))
+}
+
+fn request(words: &[&str]) -> Request {
+    Request {
+        profile: "anything".parse().unwrap(),
+        stages: Stages::new(vec![Argv::from_words(words.iter().copied()).unwrap()]).unwrap(),
+        cwd: Cwd::Root,
+        timeout: None,
+        locale: Locale::default(),
+    }
+}
+
+fn block_on(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let mut runs = Vec::new();
-        for number in 0..200 {
-            let argv = Argv::from_words(["echo".to_owned(), number.to_string()]).unwrap();
-            let request = Request {
-                profile: "p".parse().unwrap(),
-                stages: Stages::new(vec![argv]).unwrap(),
-                cwd: Cwd::Root,
-                timeout: None,
-                locale: Locale::default(),
-            };
-            runs.push(gate.run(request, Io::default()).unwrap());
-        }
+    runtime.block_on(test);
+}
+
+/// All calls are streams of one session, and sshd may allow no second.
+#[test]
+fn many_calls_share_one_session() {
+    let sshd = Sshd::with(ordinary(), "MaxSessions 1", "");
+    let gate = gate(&sshd);
+    block_on(async {
+        let ask = |number: usize| gate.run(request(&["echo", &number.to_string()]), Io::default());
+        let runs: Vec<_> = (0..200).map(|number| ask(number).unwrap()).collect();
         for (number, run) in runs.into_iter().enumerate() {
             let done = run.collect().await;
             assert_eq!(done.stdout, format!("{number}\n").into_bytes(), "{:?}", done.outcome);
+        }
+    });
+}
+
+/// Neither those whose output nobody reads, nor those that do not read their input.
+#[test]
+fn runs_that_stand_still_hold_up_no_others() {
+    let sshd = Sshd::new(ordinary());
+    let gate = gate(&sshd);
+    block_on(async {
+        let io = || Io { stdin: Input::Bytes(vec![0; 8 << 20].into()), ..Io::default() };
+        let mut still: Vec<_> =
+            (0..12).map(|_| gate.run(request(&["yes"]), Io::default()).unwrap()).collect();
+        still.extend((0..12).map(|_| gate.run(request(&["sleep", "20"]), io()).unwrap()));
+        // Until each has as much on its way as it may.
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let next = gate.run(request(&["echo", "a"]), Io::default()).unwrap().collect();
+        let done = tokio::time::timeout(Duration::from_secs(5), next).await.expect("an answer");
+        assert_eq!(done.stdout, b"a\n", "{:?}", done.outcome);
+    });
+}
+
+/// A host that was lost is reached again, and one that cannot be is not asked each time.
+#[test]
+fn a_lost_host_is_reached_again() {
+    let mut sshd = Sshd::new(ordinary());
+    let gate = gate(&sshd);
+    block_on(async {
+        let run = || gate.run(request(&["echo", "a"]), Io::default()).unwrap().collect();
+        assert_eq!(run().await.stdout, b"a\n");
+        sshd.kill();
+        let unreachable = |done: shannot::Collected| match done.outcome.end {
+            End::Failed(Failure::Unreachable(why)) => why.to_string(),
+            other => panic!("{other:?}"),
+        };
+        // Whether the loss is known already or only found now.
+        unreachable(run().await);
+        let begun = Instant::now();
+        while !unreachable(run().await).contains("(next try in ") {
+            assert!(begun.elapsed() < Duration::from_secs(10), "each call has tried");
+        }
+        sshd.restart();
+        let begun = Instant::now();
+        while run().await.stdout != b"a\n" {
+            assert!(begun.elapsed() < Duration::from_secs(20), "it was not tried again");
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
     });
 }

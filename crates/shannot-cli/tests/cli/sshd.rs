@@ -16,6 +16,7 @@ pub(crate) struct Sshd {
     pub(crate) place: Place,
     pub(crate) user: User,
     pub(crate) port: u16,
+    lines: String,
     daemon: Child,
 }
 
@@ -50,8 +51,9 @@ impl Sshd {
         place.write("authorized", &format!("{options} {key}"));
         let home = place.path("home");
         fs::create_dir(&home).unwrap();
-        let (port, daemon) = start(&place, &lines.replace("%HOME%", home.to_str().unwrap()));
-        let sshd = Self { place, user, port, daemon };
+        let lines = lines.replace("%HOME%", home.to_str().unwrap());
+        let (port, daemon) = start(&place, &lines, None);
+        let sshd = Self { place, user, port, lines, daemon };
         let key = fs::read_to_string(sshd.place.path("host.pub")).unwrap();
         sshd.place.write("known", &format!("[127.0.0.1]:{port} {key}"));
         sshd.configure(&format!("helper_path = \"{}\"\n", helper().display()));
@@ -98,6 +100,11 @@ impl Sshd {
         let ended = end(&mut self.run(&[], &["true"]));
         assert_code(&ended, 125);
         ended.complaint()
+    }
+
+    /// Starts the daemon again, where it was.
+    pub(crate) fn restart(&mut self) {
+        self.daemon = start(&self.place, &self.lines, Some(self.port)).1;
     }
 
     /// Ends the daemon and every session of it.
@@ -157,7 +164,7 @@ pub(crate) fn name_of(user: User) -> String {
     line.unwrap().split(':').next().unwrap().to_owned()
 }
 
-fn start(place: &Place, lines: &str) -> (u16, Child) {
+fn start(place: &Place, lines: &str, port: Option<u16>) -> (u16, Child) {
     if rustix::process::getuid().is_root() {
         // Where an unprivileged part of sshd is shut in; its package makes it when it is started.
         fs::create_dir_all("/run/sshd").unwrap();
@@ -168,8 +175,8 @@ fn start(place: &Place, lines: &str) -> (u16, Child) {
     let pam = if rustix::process::getuid().is_root() { "yes" } else { "no" };
     // Another process may take a port before sshd does.
     for _ in 0..10 {
-        let port =
-            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        let free = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+        let port = port.unwrap_or_else(|| free().port());
         let config = place.write(
             "sshd_config",
             &format!(

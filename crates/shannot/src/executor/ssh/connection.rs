@@ -21,7 +21,8 @@ const MOST_NOISE: usize = 64 << 10;
 const MOST_STDERR: usize = 4 << 10;
 /// How much of a run's output may be on its way: as much as its caller would hold anyway.
 const STREAM_WINDOW: u32 = 4 << 20;
-const CONNECTION_WINDOW: u32 = 16 << 20;
+/// The most that RFC 9113 knows: runs that nobody reads hold up no others.
+const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
 const FRAME: u32 = 256 << 10;
 /// An agent that does not answer for this long has gone.
 const PING: Duration = Duration::from_secs(15);
