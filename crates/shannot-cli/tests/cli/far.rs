@@ -96,6 +96,22 @@ fn a_reader_that_has_gone_ends_the_command() {
     assert!(begun.elapsed() < Duration::from_secs(5));
 }
 
+/// The time that a reader takes is not the host's.
+#[test]
+fn a_slow_reader_does_not_make_a_host_slow() {
+    let sshd = Sshd::new(ordinary());
+    let mut child = spawn(&mut sshd.run(&["-n", "--timeout", "300ms"], &["yes"]));
+    // Longer than a host may take to end a run after its time.
+    std::thread::sleep(Duration::from_secs(11));
+    let ended = child.stdout.take().map(|mut stdout| {
+        let mut bytes = Vec::new();
+        stdout.read_to_end(&mut bytes).map(|_| bytes.len())
+    });
+    assert!(ended.unwrap().unwrap() > 1 << 20);
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(124), "{ended:?}");
+}
+
 /// However the caller goes, its command goes too.
 #[test]
 fn nothing_outlives_the_caller() {

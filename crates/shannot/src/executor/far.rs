@@ -45,8 +45,7 @@ pub(super) struct Asked {
 /// Sends the request and passes on what comes, until the last event.
 ///
 /// # Errors
-/// What the outcome is instead of one of the far host's. The flag says whether the agent took the
-/// request.
+/// What the outcome is instead of one of the far host's.
 pub(super) async fn conduct(
     send: SendRequest<FrameBody>,
     asked: Asked,
@@ -67,9 +66,9 @@ pub(super) async fn conduct(
     let counts = [AtomicU64::new(0), AtomicU64::new(0)];
     let (named, id) = watch::channel(None);
     let outcome = {
-        let read = read(send.clone(), body, &host, &sink, &named, &counts);
+        let read = read(send.clone(), body, &host, wall + PATIENCE, &sink, &named, &counts);
         let asks = Asks { send, id, waiting: Vec::new() };
-        attend(read, &host, wall, asks, events, orders).await
+        attend(read, asks, events, orders).await
     };
     drop(feed);
     let mut outcome = outcome?;
@@ -138,39 +137,38 @@ async fn ask(mut send: SendRequest<FrameBody>, id: String, order: Order) {
 /// Reads a run to its end, and passes on what is asked of it meanwhile.
 async fn attend(
     read: impl Future<Output = Result<Outcome, Failure>>,
-    host: &str,
-    wall: Duration,
     mut asks: Asks,
     events: &mpsc::Sender<Event>,
     orders: &mut mpsc::UnboundedReceiver<Order>,
 ) -> Result<Outcome, Failure> {
     tokio::pin!(read);
-    let deadline = tokio::time::sleep(wall + PATIENCE);
-    tokio::pin!(deadline);
-    let mut cancelled = false;
+    let mut cancelled: Option<tokio::time::Instant> = None;
     loop {
         tokio::select! {
             biased;
             outcome = &mut read => return outcome,
-            order = orders.recv(), if !cancelled => {
+            order = orders.recv(), if cancelled.is_none() => {
                 let order = order.unwrap_or(Order::Cancel);
                 if order == Order::Cancel {
-                    cancelled = true;
-                    deadline.as_mut().reset(tokio::time::Instant::now() + PATIENCE);
+                    cancelled = Some(tokio::time::Instant::now() + PATIENCE);
                 }
                 asks.ask(order);
             }
             () = asks.named() => {}
             // Dropping the request ends the box there.
             () = events.closed() => return Ok(Outcome::never(End::Cancelled)),
-            () = &mut deadline => {
-                let what = match cancelled {
-                    true => "it did not end the run, which was cancelled",
-                    false => "it did not end the run at its time",
-                };
-                return Err(lost(host, what));
+            // Nobody has said that it has ended.
+            () = until(cancelled) => {
+                return Ok(Outcome { lingering: true, ..Outcome::cancelled() });
             }
         }
+    }
+}
+
+async fn until(instant: Option<tokio::time::Instant>) {
+    match instant {
+        Some(instant) => tokio::time::sleep_until(instant).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -185,9 +183,9 @@ fn lost(host: &str, what: impl Into<String>) -> Failure {
 }
 
 /// A task that ends when this is dropped.
-struct Ended(JoinHandle<()>);
+struct Ended<T>(JoinHandle<T>);
 
-impl Drop for Ended {
+impl<T> Drop for Ended<T> {
     fn drop(&mut self) {
         self.0.abort();
     }
@@ -213,11 +211,13 @@ async fn feed(input: Input, to: FrameSender) {
     }
 }
 
-/// Reads the answer to its end.
+/// Reads the answer to its end. `patience` is how long the other side may be waited for in all: the time
+/// that a caller takes to read what has come is not its own.
 async fn read(
     mut send: SendRequest<FrameBody>,
     body: FrameBody,
     host: &str,
+    patience: Duration,
     sink: &Sink<'_>,
     named: &watch::Sender<Option<String>>,
     counts: &[AtomicU64; 2],
@@ -231,8 +231,9 @@ async fn read(
     request.headers_mut().insert(header::ACCEPT, stream);
     let cut =
         |error: &hyper::Error| lost(host, format!("the connection was lost: {}", chain(error)));
-    send.ready().await.map_err(|error| cut(&error))?;
-    let response = send.send_request(request).await.map_err(|error| cut(&error))?;
+    let mut patience = Patience { left: patience, host };
+    patience.of(send.ready()).await?.map_err(|error| cut(&error))?;
+    let response = patience.of(send.send_request(request)).await?.map_err(|error| cut(&error))?;
     let status = response.status();
     let id = response.headers().get(RUN_ID).and_then(|id| id.to_str().ok()).map(str::to_owned);
     // It becomes part of a path.
@@ -244,7 +245,7 @@ async fn read(
     let mut decoder = Decoder::default();
     let [stdout, stderr] = counts;
     loop {
-        let chunk = match chunk(&mut body).await {
+        let chunk = match patience.of(chunk(&mut body)).await? {
             Some(chunk) => chunk.map_err(|error| cut(&error))?,
             None => return Err(lost(host, "the connection was lost before the run's end")),
         };
@@ -275,6 +276,21 @@ async fn read(
                 }
             }
         }
+    }
+}
+
+/// How long the other side may still be waited for.
+struct Patience<'h> {
+    left: Duration,
+    host: &'h str,
+}
+
+impl Patience<'_> {
+    async fn of<T>(&mut self, answer: impl Future<Output = T>) -> Result<T, Failure> {
+        let since = Instant::now();
+        let answer = tokio::time::timeout(self.left, answer).await;
+        self.left = self.left.saturating_sub(since.elapsed());
+        answer.map_err(|_| lost(self.host, "it did not end the run at its time"))
     }
 }
 
@@ -333,7 +349,7 @@ enum Sink<'e> {
 /// nobody up who holds the limits.
 struct Passage {
     to: tokio::sync::Mutex<Option<Pipe>>,
-    task: JoinHandle<std::io::Result<()>>,
+    task: Ended<std::io::Result<()>>,
 }
 
 impl Passage {
@@ -350,7 +366,7 @@ impl Passage {
         };
         let from = watch(from, Interest::READABLE)?;
         let to = tokio::sync::Mutex::new(Some(watch(to, Interest::WRITABLE)?));
-        let task = tokio::spawn(relay::to_fd(from, fd, Arc::default()));
+        let task = Ended(tokio::spawn(relay::to_fd(from, fd, Arc::default())));
         Ok(Self { to, task })
     }
 
@@ -372,8 +388,9 @@ impl Passage {
     }
 
     async fn finish(self) -> Result<(), Failure> {
-        drop(self.to);
-        match self.task.await {
+        let Self { to, mut task } = self;
+        drop(to);
+        match (&mut task.0).await {
             Ok(passed) => passed.map_err(|error| internal("pass the output on", error)),
             Err(_) => Ok(()),
         }
