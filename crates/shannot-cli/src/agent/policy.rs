@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::profiles::Profiles;
 use crate::surroundings::Surroundings;
 
-/// The most profiles that one connection may bring.
+/// The most profiles that are kept of those that a connection brings.
 const MOST_BROUGHT: usize = 1024;
 
 /// Which profiles requests are held against.
@@ -74,15 +74,18 @@ impl Policy {
                 known.map_or_else(|| no("no such profile was brought".to_owned()), Ok)
             }
             (Self::Open { brought, .. }, ProfileChoice::Text(text)) => {
+                let digest = profile_digest(&text.toml);
+                let mut brought = brought.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(known) = brought.get(&digest) {
+                    return Ok(Arc::clone(known));
+                }
                 let none =
                     |_: &ProfileName| Err("a profile that is brought extends none".to_owned());
                 let read = Profile::parse(&text.toml, "<brought>", Examples::Trust, &none);
                 let profile = read.map(Arc::new).or_else(|error| no(error.to_string()))?;
-                let mut brought = brought.lock().unwrap_or_else(PoisonError::into_inner);
-                if brought.len() >= MOST_BROUGHT {
-                    return no(format!("{MOST_BROUGHT} profiles were brought already"));
+                if brought.len() < MOST_BROUGHT {
+                    brought.insert(digest, Arc::clone(&profile));
                 }
-                brought.insert(profile_digest(&text.toml), Arc::clone(&profile));
                 Ok(profile)
             }
         }

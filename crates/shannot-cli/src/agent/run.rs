@@ -1,7 +1,10 @@
 //! `POST /v1/runs`.
 
 use std::os::fd::OwnedFd;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream, Bytes, HttpBody};
 use axum::extract::{Path, Request, State};
@@ -17,6 +20,7 @@ use shannot::wire::{
 use shannot::{Event, FailureKind, Gate, Input, Io, Output, Refusal, Run};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::service::{Agent, problem};
 use crate::exit_code::ExitCode;
@@ -25,6 +29,11 @@ use crate::targets::TargetName;
 
 /// Chunks of an answer that wait to be sent.
 const WAITING: usize = 1;
+
+/// How long a request may take to arrive.
+const READ_TIME: Duration = Duration::from_secs(30);
+/// The most bytes of a request about a signal.
+const LARGEST_SIGNAL: usize = 1 << 10;
 
 /// An answer that is no run.
 type Problem = Box<Response>;
@@ -64,8 +73,9 @@ pub(super) async fn signal(
     Path(id): Path<String>,
     body: Body,
 ) -> Response {
-    let Ok(json) = axum::body::to_bytes(body, LARGEST_REQUEST).await else {
-        return *wrong(StatusCode::BAD_REQUEST, "the request was cut");
+    let read = tokio::time::timeout(READ_TIME, axum::body::to_bytes(body, LARGEST_SIGNAL));
+    let Ok(Ok(json)) = read.await else {
+        return *wrong(StatusCode::BAD_REQUEST, "the request was cut, or is too long");
     };
     match (serde_json::from_slice::<SignalMessage>(&json), agent.runs().find(&id)) {
         (Err(error), _) => *wrong(StatusCode::BAD_REQUEST, error.to_string()),
@@ -116,9 +126,11 @@ fn denied(denial: &Denial) -> Problem {
 
 /// The answer in one piece.
 async fn whole(agent: &Agent, body: Body) -> Result<Response, Problem> {
+    // Kept until the answer has been taken: it is held whole.
+    let place = agent.whole_answer().await;
     let mut sent = {
         let _reading = agent.reading().await;
-        let text = axum::body::to_bytes(body, LARGEST_REQUEST).await;
+        let text = in_time(axum::body::to_bytes(body, LARGEST_REQUEST)).await?;
         read(&text.map_err(|error| wrong(StatusCode::PAYLOAD_TOO_LARGE, error.to_string()))?)?
     };
     let stdin = sent.stdin.take().map_or(Input::Empty, |data| Input::Bytes(data.0.into()));
@@ -140,7 +152,37 @@ async fn whole(agent: &Agent, body: Body) -> Result<Response, Problem> {
         Held { stdout: collected.stdout, stderr: collected.stderr, truncated: collected.truncated };
     let code = ExitCode::of_outcome(&outcome, None);
     let result = RunResult::of_outcome(about, &outcome, held, code);
-    Ok(super::service::json(StatusCode::OK, &result))
+    let mut response = super::service::json(StatusCode::OK, &result);
+    let body = std::mem::take(response.body_mut());
+    *response.body_mut() = Body::new(Kept { body, _place: place });
+    Ok(response)
+}
+
+/// A body with what is given back when it has been taken, or is not wanted any more.
+struct Kept {
+    body: Body,
+    _place: Option<OwnedSemaphorePermit>,
+}
+
+impl HttpBody for Kept {
+    type Data = Bytes;
+    type Error = axum::Error;
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<hyper::body::Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+}
+
+/// What a caller sends must not take for ever.
+async fn in_time<T>(read: impl Future<Output = T>) -> Result<T, Problem> {
+    let read = tokio::time::timeout(READ_TIME, read).await;
+    read.map_err(|_| wrong(StatusCode::REQUEST_TIMEOUT, "the request does not end"))
 }
 
 fn read(json: &[u8]) -> Result<RunRequest, Problem> {
@@ -152,11 +194,13 @@ async fn framed(agent: &Agent, body: Body) -> Result<Response, Problem> {
     let mut frames = Frames { body: body.into_data_stream(), decoder: Decoder::default() };
     let request = {
         let _reading = agent.reading().await;
-        match frames.next().await? {
+        match in_time(frames.next()).await?? {
             Some(Piece::Control(json)) => read(&json)?,
             _ => return Err(wrong(StatusCode::BAD_REQUEST, "the first frame is no control frame")),
         }
     };
+    // Input is passed on as it comes, and nothing else is held.
+    frames.decoder.refuse_control();
     let (stdin, feed) = if frames.is_at_end() {
         (Input::Empty, None)
     } else {

@@ -15,7 +15,7 @@ use hyper_util::service::TowerToHyperService;
 use serde::Serialize;
 use shannot::wire::{API, FailureMessage, ProblemMessage};
 use shannot::{FailureKind, LocalExecutor};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use super::openapi;
 use super::policy::Policy;
@@ -25,9 +25,11 @@ use super::stdio::Streams;
 use crate::error::{Error, chain};
 
 /// What one caller may have on its way, and so what one may make an agent hold.
-const MOST_STREAMS: u32 = 512;
+const MOST_STREAMS: u32 = 128;
 /// Requests that are read at once: a caller must not fill the memory with many that never end.
 const MOST_READ: usize = 8;
+/// Answers that are held whole at once, each as long as a profile's `limits.output` lets it be.
+const MOST_WHOLE: usize = 4;
 /// Input that waits for a command, and with [`MOST_STREAMS`] all that waits.
 const STREAM_WINDOW: u32 = 256 << 10;
 /// The most that RFC 9113 knows: commands that do not read hold up no others.
@@ -46,12 +48,15 @@ pub(super) struct Agent {
     runs: Runs,
     /// The right to hold a request that is still on its way.
     reading: Arc<Semaphore>,
+    /// The right to make the agent hold a whole answer.
+    whole_answers: Arc<Semaphore>,
 }
 
 impl Agent {
     pub(super) fn new(policy: Policy, executor: Arc<LocalExecutor>) -> Self {
         let reading = Arc::new(Semaphore::new(MOST_READ));
-        Self { policy: Arc::new(policy), executor, runs: Runs::default(), reading }
+        let whole_answers = Arc::new(Semaphore::new(MOST_WHOLE));
+        Self { policy: Arc::new(policy), executor, runs: Runs::default(), reading, whole_answers }
     }
 
     pub(super) fn policy(&self) -> &Policy {
@@ -68,6 +73,12 @@ impl Agent {
     pub(super) async fn reading(&self) -> Option<SemaphorePermit<'_>> {
         // Never closed.
         self.reading.acquire().await.ok()
+    }
+
+    /// Waits for the right to have an answer held until it is taken.
+    pub(super) async fn whole_answer(&self) -> Option<OwnedSemaphorePermit> {
+        // Never closed.
+        Arc::clone(&self.whole_answers).acquire_owned().await.ok()
     }
 
     pub(super) fn runs(&self) -> &Runs {
@@ -93,6 +104,7 @@ fn router(agent: Agent) -> Router {
 /// # Errors
 /// The caller does not speak HTTP/2, or the streams failed.
 pub(super) async fn serve(streams: Streams, agent: Agent) -> Result<(), Error> {
+    let heard = streams.heard();
     let served = Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .max_concurrent_streams(MOST_STREAMS)
@@ -103,8 +115,12 @@ pub(super) async fn serve(streams: Streams, agent: Agent) -> Result<(), Error> {
         .max_send_buf_size(1 << 20)
         .keep_alive_interval(PING)
         .keep_alive_timeout(PONG)
-        .serve_connection(TokioIo::new(streams), TowerToHyperService::new(router(agent)))
-        .await;
+        .serve_connection(TokioIo::new(streams), TowerToHyperService::new(router(agent)));
+    let served = tokio::select! {
+        served = served => served,
+        // A connection that cannot be written to is not ended by its own time-out.
+        () = heard.silent_for(PING + PONG * 2) => return Ok(()),
+    };
     served.map_err(|error| Error::internal("answer", std::io::Error::other(chain(&error))))
 }
 

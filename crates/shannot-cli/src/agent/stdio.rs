@@ -3,7 +3,9 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use tokio::io::unix::AsyncFd;
@@ -16,6 +18,28 @@ use crate::error::Error;
 pub(super) struct Streams {
     input: AsyncFd<OwnedFd>,
     output: AsyncFd<OwnedFd>,
+    heard: Heard,
+}
+
+/// When something was read.
+#[derive(Debug, Clone)]
+pub(super) struct Heard(Arc<Mutex<Instant>>);
+
+impl Heard {
+    fn now(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    /// Waits until nothing has been read for so long.
+    pub(super) async fn silent_for(&self, time: Duration) {
+        loop {
+            let last = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            match time.checked_sub(last.elapsed()) {
+                Some(left) => tokio::time::sleep(left + Duration::from_millis(10)).await,
+                None => return,
+            }
+        }
+    }
 }
 
 impl Streams {
@@ -39,7 +63,13 @@ impl Streams {
         let output = own(rustix::stdio::stdout(), Interest::WRITABLE)?;
         // A bigger pipe interrupts its writer less often; it works with the default size too.
         let _ = rustix::pipe::fcntl_setpipe_size(&output, 1 << 20);
-        Ok(Self { input, output })
+        let heard = Heard(Arc::new(Mutex::new(Instant::now())));
+        Ok(Self { input, output, heard })
+    }
+
+    /// When something was read.
+    pub(super) fn heard(&self) -> Heard {
+        self.heard.clone()
     }
 
     /// Says who answers.
@@ -66,6 +96,7 @@ impl AsyncRead for Streams {
             let read = |fd: &AsyncFd<OwnedFd>| Ok(rustix::io::read(fd.get_ref(), &mut *space)?);
             if let Ok(read) = guard.try_io(read) {
                 buffer.advance(read?);
+                self.heard.now();
                 return Poll::Ready(Ok(()));
             }
         }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use shannot::sandbox::StageStatus;
-use shannot::{End, Limit, Outcome};
+use shannot::{End, Failure, Limit, Outcome};
 
 use super::encode::{harmless, text_or_base64};
 use super::stdout;
@@ -159,6 +159,9 @@ impl RunResult {
         if let End::Failed(failure) = &outcome.end {
             result.error = Some(chain(failure));
             result.hint = hint_of_failure(failure);
+            if let Failure::Denied { denial, .. } = failure {
+                result.denial = Some((&**denial).into());
+            }
         }
         let (stdout, stdout_base64) = text_or_base64(held.stdout, held.truncated);
         let (stderr, stderr_base64) = text_or_base64(held.stderr, held.truncated);
@@ -218,6 +221,7 @@ fn outcome_name(outcome: &Outcome) -> &'static str {
         End::TimedOut => "timed_out",
         End::LimitReached(_) => "limit",
         End::Cancelled => "cancelled",
+        End::Failed(Failure::Denied { .. }) => "denied",
         End::Failed(_) => "failed",
         End::Exited(_) | End::Signaled(_) if !outcome.limits_hit.is_empty() => "limit",
         End::Exited(_) => "exited",

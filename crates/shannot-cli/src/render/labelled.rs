@@ -74,12 +74,8 @@ impl Labelled {
             bar.set_style(style);
         }
         bar.set_prefix(one.name.clone());
+        bar.enable_steady_tick(TICK);
         one.bar = Some(bar);
-    }
-
-    /// Some time has passed.
-    pub(crate) fn tick(&self) {
-        self.targets.iter().filter_map(|one| one.bar.as_ref()).for_each(ProgressBar::tick);
     }
 
     /// A target says something.
@@ -105,11 +101,11 @@ impl Labelled {
         at: usize,
         outcome: &Outcome,
         code: ExitCode,
-        wall: Option<Timeout>,
+        wall: Timeout,
         verbose: bool,
     ) {
         self.done(at);
-        let mut lines = wall.map(|wall| human::of_end(outcome, wall)).unwrap_or_default();
+        let mut lines = human::of_end(outcome, wall);
         if lines.is_empty() && code.as_u8() != 0 {
             lines.push(format!("exit code {}", code.as_u8()));
         }
@@ -190,4 +186,4 @@ impl Labelled {
 }
 
 /// How often progress is drawn.
-pub(crate) const TICK: Duration = Duration::from_millis(100);
+const TICK: Duration = Duration::from_millis(100);

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::human;
 
 static LOST: AtomicBool = AtomicBool::new(false);
+static CLOSED: AtomicBool = AtomicBool::new(false);
 
 /// Writes bytes. A closed pipe is no error: its reader has had enough.
 pub(super) fn write(bytes: &[u8]) {
@@ -16,8 +17,14 @@ pub(super) fn write(bytes: &[u8]) {
             LOST.store(true, Ordering::Relaxed);
             human::complain(&format!("failed to write the output: {e}"));
         }
-        Ok(()) | Err(_) => {}
+        Ok(()) => {}
+        Err(_) => CLOSED.store(true, Ordering::Relaxed),
     }
+}
+
+/// Whether its reader has had enough.
+pub(crate) fn is_closed() -> bool {
+    CLOSED.load(Ordering::Relaxed)
 }
 
 /// Whether something could not be written.

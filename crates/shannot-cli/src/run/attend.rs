@@ -15,6 +15,10 @@ use crate::render::json::Held;
 /// How long a command may take to end after a signal.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// How long a run that was told to end may take to say that it has; a box here takes two seconds at
+/// the most.
+const GIVE_UP: Duration = Duration::from_secs(4);
+
 /// A run that is over.
 pub(super) struct Attended {
     pub(super) outcome: Outcome,
@@ -36,6 +40,7 @@ pub(super) async fn attend(
     let mut held = Held::default();
     let mut passed_on = None;
     let mut grace: Option<Instant> = None;
+    let mut given_up: Option<Instant> = None;
     let mut outcome = loop {
         tokio::select! {
             event = run.next() => {
@@ -53,6 +58,7 @@ pub(super) async fn attend(
             signal = signals.next() => {
                 if passed_on.is_some() && matches!(signal, SIGINT | SIGTERM) {
                     run.cancel();
+                    given_up.get_or_insert_with(|| Instant::now() + GIVE_UP);
                 } else {
                     run.signal(signal);
                     grace.get_or_insert_with(|| Instant::now() + GRACE);
@@ -62,7 +68,10 @@ pub(super) async fn attend(
             () = until(grace) => {
                 grace = None;
                 run.cancel();
+                given_up.get_or_insert_with(|| Instant::now() + GIVE_UP);
             }
+            // A host that has gone does not say that it has ended the run.
+            () = until(given_up) => break Outcome { lingering: true, ..Outcome::cancelled() },
         }
     };
     for screen in screens {

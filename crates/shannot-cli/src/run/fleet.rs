@@ -1,15 +1,20 @@
 //! One command on several targets at once.
+//!
+//! What comes is printed by a thread of its own: a terminal that is stopped, or a pipe that nobody reads,
+//! holds up the runs' output, and neither their time nor the signals.
 
 use std::num::NonZeroUsize;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use shannot::policy::types::Timeout;
 use shannot::policy::{Profile, Request};
-use shannot::{Control, End, Event, Executor, Failure, Gate, Io, Limit, Outcome, Run};
-use tokio::sync::{Semaphore, mpsc};
+use shannot::{Control, End, Event, Failure, Gate, Io, Limit, Outcome, Run};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::Wishes;
 use super::place::{Place, asked_profile};
@@ -19,7 +24,8 @@ use crate::error::Error;
 use crate::exit_code::ExitCode;
 use crate::profiles::Profiles;
 use crate::render::json::{self, About, Held, RunResult};
-use crate::render::labelled::{Labelled, Stream, TICK};
+use crate::render::labelled::{Labelled, Stream};
+use crate::render::stdout;
 use crate::run_id::run_id;
 use crate::surroundings::Surroundings;
 use crate::targets::Target;
@@ -35,20 +41,6 @@ struct One {
     request: Request,
 }
 
-/// What came of one target.
-struct Came {
-    at: usize,
-    outcome: Outcome,
-    held: Held,
-}
-
-/// What a target tells while it runs.
-enum Told {
-    /// It has begun, and can be told to end.
-    Begun(Control),
-    Output(Stream, Bytes),
-}
-
 /// Runs on all of them, so many at once, and tells what comes as it comes.
 ///
 /// # Errors
@@ -60,25 +52,27 @@ pub(super) fn run(
     global: &Global,
     surroundings: &Surroundings,
 ) -> Result<ExitCode, Error> {
-    let prepared = targets.iter().map(|target| prepare(target, wishes, global, surroundings));
+    let prepared: Vec<_> =
+        targets.iter().map(|target| prepare(target, wishes, global, surroundings)).collect();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|source| Error::internal("start the runtime", source))?;
-    let names = targets.iter().map(|target| target.name.value.to_string()).collect();
-    let mut fleet = Fleet {
-        names,
+    let printer = Printer {
+        names: targets.iter().map(|target| target.name.value.to_string()).collect(),
         stages: wishes.asked.shown(),
-        global,
         output: (!global.json).then(|| Labelled::new(targets)),
-        codes: Vec::new(),
-        controls: Vec::new(),
-        signals: 0,
-        last_signal: None,
+        verbose: global.verbose,
     };
-    let prepared = prepared.collect();
-    runtime.block_on(fleet.run(prepared, parallel))?;
-    Ok(ExitCode::greatest(fleet.codes))
+    let hold = global.json;
+    let code = runtime.block_on(async {
+        let (print, printing) = printer.start()?;
+        let fleet = Fleet { print, hold, controls: Arc::default(), last_signal: Arc::default() };
+        fleet.run(prepared, parallel, printing).await
+    });
+    // What does not end at once ends with this process.
+    runtime.shutdown_background();
+    code
 }
 
 fn prepare(
@@ -96,158 +90,117 @@ fn prepare(
     Ok(One { name: target.name.value.to_string(), place, profile, request })
 }
 
-/// Runs that go on, and what has come of the others.
-struct Fleet<'g> {
-    names: Vec<String>,
-    stages: Vec<Vec<String>>,
-    global: &'g Global,
-    /// `None` where each answer is an object.
-    output: Option<Labelled>,
-    codes: Vec<ExitCode>,
-    controls: Vec<Control>,
-    signals: usize,
-    last_signal: Option<i32>,
+/// Runs that go on.
+struct Fleet {
+    print: mpsc::Sender<Print>,
+    /// Whether output is held for one object.
+    hold: bool,
+    controls: Arc<Mutex<Vec<Control>>>,
+    last_signal: Arc<AtomicI32>,
 }
 
-impl Fleet<'_> {
+impl Fleet {
     async fn run(
-        &mut self,
+        self,
         prepared: Vec<Result<One, Error>>,
         parallel: NonZeroUsize,
-    ) -> Result<(), Error> {
+        mut printing: Printing,
+    ) -> Result<ExitCode, Error> {
         let mut signals = Signals::listen()?;
         let room = Arc::new(Semaphore::new(parallel.get()));
-        let (tell, mut told) = mpsc::channel(64);
-        let mut running = JoinSet::new();
-        let mut profiles = Vec::new();
-        for (at, one) in prepared.into_iter().enumerate() {
-            match one {
-                Ok(one) => {
-                    let wall = one.profile.limits.wall;
-                    let wall = one.request.timeout.map_or(wall, |time| time.min(wall));
-                    profiles.push(Some((one.profile.name.to_string(), wall)));
-                    let hold = self.output.is_none();
-                    running.spawn(conduct(at, one, hold, Arc::clone(&room), tell.clone()));
-                }
-                Err(error) => {
-                    profiles.push(None);
-                    self.refused(at, &error)?;
-                }
-            }
-        }
-        drop(tell);
-        let mut grace: Option<tokio::time::Instant> = None;
-        let mut tick = tokio::time::interval(TICK);
+        let (controls, last_signal) = (Arc::clone(&self.controls), Arc::clone(&self.last_signal));
+        let mut running = self.start(prepared, &room);
+        let all = |act: &dyn Fn(&Control)| {
+            controls.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(act);
+        };
+        let mut codes = Vec::new();
+        let (mut grace, mut unread) = (None, false);
         loop {
             tokio::select! {
                 biased;
-                // What a target has told comes before its end.
-                Some((at, told)) = told.recv() => self.told(at, told),
+                signal = signals.next() => {
+                    let again = signal_of(&last_signal).is_some();
+                    last_signal.store(signal, Ordering::Relaxed);
+                    if again && matches!(signal, SIGINT | SIGTERM) {
+                        // Dropped, each run ends; and nobody is waited for any more.
+                        return Ok(ExitCode::of_signal(signal));
+                    }
+                    all(&|run| run.signal(signal));
+                    room.close();
+                    grace.get_or_insert_with(|| Instant::now() + GRACE);
+                }
+                // As the kernel tells a command that nobody reads any more.
+                () = printing.closed(), if !unread => {
+                    unread = true;
+                    codes.push(ExitCode::of_signal(SIGPIPE));
+                    all(&|run| run.signal(SIGPIPE));
+                    room.close();
+                    grace.get_or_insert_with(|| Instant::now() + GRACE);
+                }
+                () = until(grace) => {
+                    grace = None;
+                    all(&Control::cancel);
+                }
                 ended = running.join_next() => match ended {
                     None => break,
-                    Some(Ok(Ok(came))) => self.came(came, &profiles)?,
-                    Some(Ok(Err((at, error)))) => self.refused(at, &error)?,
+                    Some(Ok(code)) => codes.push(code),
                     Some(Err(error)) => {
                         let source = std::io::Error::other(error);
                         return Err(Error::internal("wait for a target", source));
                     }
                 },
-                signal = signals.next() => {
-                    self.signals += 1;
-                    self.last_signal = Some(signal);
-                    if self.signals > 1 && matches!(signal, SIGINT | SIGTERM) {
-                        // Those that have not begun do not begin any more.
-                        running.abort_all();
-                        self.controls.iter().for_each(Control::cancel);
-                        break;
-                    }
-                    self.controls.iter().for_each(|run| run.signal(signal));
-                    room.close();
-                    grace.get_or_insert_with(|| tokio::time::Instant::now() + GRACE);
-                }
-                () = until(grace) => {
-                    grace = None;
-                    self.controls.iter().for_each(Control::cancel);
-                }
-                _ = tick.tick() => self.tick(),
             }
         }
-        while let Ok((at, told)) = told.try_recv() {
-            self.told(at, told);
+        tokio::select! {
+            () = printing.done() => {}
+            // A reader that stopped reading would hold its caller here.
+            signal = signals.next() => codes.push(ExitCode::of_signal(signal)),
         }
-        if self.codes.len() < self.names.len() {
-            self.codes.push(ExitCode::of_signal(self.last_signal.unwrap_or(SIGINT)));
-        }
-        if let Some(output) = &mut self.output {
-            output.finish();
-        }
-        Ok(())
+        Ok(ExitCode::greatest(codes))
     }
 
-    fn tick(&mut self) {
-        if let Some(output) = &mut self.output {
-            output.tick();
+    /// Starts all, and gives up the right to print.
+    fn start(self, prepared: Vec<Result<One, Error>>, room: &Arc<Semaphore>) -> JoinSet<ExitCode> {
+        let Self { print, hold, controls, last_signal } = self;
+        let mut running = JoinSet::new();
+        for (at, one) in prepared.into_iter().enumerate() {
+            let (room, print) = (Arc::clone(room), print.clone());
+            let (controls, last_signal) = (Arc::clone(&controls), Arc::clone(&last_signal));
+            running.spawn(async move {
+                let come = match one {
+                    Ok(one) => conduct(at, one, hold, room, &controls, &print).await,
+                    Err(error) => Err(error),
+                };
+                let code = match &come {
+                    Ok(came) => ExitCode::of_outcome(&came.outcome, signal_of(&last_signal)),
+                    Err(error) => ExitCode::of_error(error),
+                };
+                // With the printer gone nobody is left to tell.
+                let _ = print.send(Print::Came { at, come: Box::new(come), code }).await;
+                code
+            });
         }
-    }
-
-    fn told(&mut self, at: usize, told: Told) {
-        match (told, &mut self.output) {
-            (Told::Begun(control), output) => {
-                self.controls.push(control);
-                if let Some(output) = output {
-                    output.begun(at);
-                }
-            }
-            (Told::Output(stream, bytes), Some(output)) => output.push(at, stream, &bytes),
-            // Held where it is.
-            (Told::Output(..), None) => {}
-        }
-    }
-
-    fn about(&self, at: usize, profile: Option<String>) -> Result<About, Error> {
-        Ok(About {
-            target: self.names.get(at).cloned().unwrap_or_default(),
-            profile,
-            stages: self.stages.clone(),
-            cwd: None,
-            run_id: run_id()?,
-        })
-    }
-
-    fn refused(&mut self, at: usize, error: &Error) -> Result<(), Error> {
-        self.codes.push(ExitCode::of_error(error));
-        match &mut self.output {
-            Some(output) => output.failed(at, error),
-            None => json::print(&RunResult::of_error(self.about(at, None)?, error)),
-        }
-        Ok(())
-    }
-
-    fn came(&mut self, came: Came, profiles: &[Option<(String, Timeout)>]) -> Result<(), Error> {
-        let Came { at, outcome, held } = came;
-        let code = ExitCode::of_outcome(&outcome, self.last_signal);
-        self.codes.push(code);
-        let known = profiles.get(at).cloned().flatten();
-        match &mut self.output {
-            Some(output) => {
-                let wall = known.map(|(_, wall)| wall);
-                output.ended(at, &outcome, code, wall, self.global.verbose);
-            }
-            None => {
-                let mut about = self.about(at, known.map(|(profile, _)| profile))?;
-                about.cwd = outcome.cwd.as_ref().map(ToString::to_string);
-                json::print(&RunResult::of_outcome(about, &outcome, held, code));
-            }
-        }
-        Ok(())
+        running
     }
 }
 
-async fn until(instant: Option<tokio::time::Instant>) {
+fn signal_of(last: &AtomicI32) -> Option<i32> {
+    Some(last.load(Ordering::Relaxed)).filter(|signal| *signal != 0)
+}
+
+async fn until(instant: Option<Instant>) {
     match instant {
         Some(instant) => tokio::time::sleep_until(instant).await,
         None => std::future::pending().await,
     }
+}
+
+/// What came of one target.
+struct Came {
+    outcome: Outcome,
+    held: Held,
+    profile: String,
+    wall: Timeout,
 }
 
 /// Sees one run to its end.
@@ -256,30 +209,28 @@ async fn conduct(
     one: One,
     hold: bool,
     room: Arc<Semaphore>,
-    tell: mpsc::Sender<(usize, Told)>,
-) -> Result<Came, (usize, Error)> {
-    let since = Instant::now();
+    controls: &Mutex<Vec<Control>>,
+    print: &mpsc::Sender<Print>,
+) -> Result<Came, Error> {
+    let One { name, place, profile, request } = one;
+    let (limits, profile_name) = (profile.limits, profile.name.to_string());
+    let wall = request.timeout.map_or(limits.wall, |time| time.min(limits.wall));
+    let came = |outcome, held| Came { outcome, held, profile: profile_name, wall };
     // Closed when the caller wants no more.
     let Ok(_place) = room.acquire_owned().await else {
-        let outcome = never(since);
-        return Ok(Came { at, outcome, held: Held::default() });
+        return Ok(came(Outcome::cancelled(), Held::default()));
     };
-    let limit = usize::try_from(one.profile.limits.output.0).unwrap_or(usize::MAX);
-    let executor: Arc<dyn Executor> = one.place.executor();
-    let gate = Gate::new([one.profile], executor);
-    let run = gate.run(one.request, Io::default()).map_err(|refusal| (at, refusal.into()))?;
-    let _ = tell.send((at, Told::Begun(run.control()))).await;
-    let attended = attend(at, run, hold.then_some(limit), &tell).await;
+    let run = Gate::new([profile], place.executor()).run(request, Io::default())?;
+    controls.lock().unwrap_or_else(PoisonError::into_inner).push(run.control());
+    // With the printer gone nobody is left to tell.
+    let _ = print.send(Print::Begun(at)).await;
+    let limit = usize::try_from(limits.output.0).unwrap_or(usize::MAX);
+    let attended = attend(at, run, hold.then_some(limit), print).await;
     let (outcome, held) = attended.ok_or_else(|| {
-        let source =
-            std::io::Error::other(format!("the run on `{}` ended without an answer", one.name));
-        (at, Failure::Internal { what: "wait for the run", source }.into())
+        let source = std::io::Error::other(format!("the run on `{name}` ended without an answer"));
+        Failure::Internal { what: "wait for the run", source }
     })?;
-    Ok(Came { at, outcome, held })
-}
-
-fn never(since: Instant) -> Outcome {
-    Outcome { duration: since.elapsed(), ..Outcome::cancelled() }
+    Ok(came(outcome, held))
 }
 
 /// Passes on what a run tells, or holds it up to a limit.
@@ -287,7 +238,7 @@ async fn attend(
     at: usize,
     mut run: Run,
     hold: Option<usize>,
-    tell: &mpsc::Sender<(usize, Told)>,
+    print: &mpsc::Sender<Print>,
 ) -> Option<(Outcome, Held)> {
     let mut held = Held::default();
     loop {
@@ -303,22 +254,117 @@ async fn attend(
                 return Some((outcome, held));
             }
         };
-        match hold {
-            None => {
-                let _ = tell.send((at, Told::Output(stream, bytes))).await;
-            }
-            Some(limit) => {
-                let to = match stream {
-                    Stream::Stdout => &mut held.stdout,
-                    Stream::Stderr => &mut held.stderr,
-                };
-                let left = limit.saturating_sub(to.len());
-                to.extend_from_slice(bytes.get(..left).unwrap_or(&bytes));
-                if left < bytes.len() && !held.truncated {
-                    held.truncated = true;
-                    run.cancel();
-                }
-            }
+        let Some(limit) = hold else {
+            // As above.
+            let _ = print.send(Print::Output(at, stream, bytes)).await;
+            continue;
+        };
+        let to = match stream {
+            Stream::Stdout => &mut held.stdout,
+            Stream::Stderr => &mut held.stderr,
+        };
+        let left = limit.saturating_sub(to.len());
+        to.extend_from_slice(bytes.get(..left).unwrap_or(&bytes));
+        if left < bytes.len() && !held.truncated {
+            held.truncated = true;
+            run.cancel();
         }
     }
 }
+
+/// What is printed.
+enum Print {
+    Begun(usize),
+    Output(usize, Stream, Bytes),
+    Came { at: usize, come: Box<Result<Came, Error>>, code: ExitCode },
+}
+
+/// Prints what comes, on a thread of its own.
+struct Printer {
+    names: Vec<String>,
+    stages: Vec<Vec<String>>,
+    /// `None` where each answer is an object.
+    output: Option<Labelled>,
+    verbose: bool,
+}
+
+/// A printer at work.
+struct Printing {
+    closed: watch::Receiver<bool>,
+    done: oneshot::Receiver<()>,
+}
+
+impl Printing {
+    /// Waits until nobody reads standard output any more.
+    async fn closed(&mut self) {
+        if self.closed.wait_for(|closed| *closed).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Waits until all is printed.
+    async fn done(self) {
+        // It ends with its thread.
+        let _ = self.done.await;
+    }
+}
+
+impl Printer {
+    fn start(mut self) -> Result<(mpsc::Sender<Print>, Printing), Error> {
+        let (send, mut receive) = mpsc::channel(16);
+        let (tell_closed, closed) = watch::channel(false);
+        let (tell_done, done) = oneshot::channel();
+        let work = move || {
+            while let Some(print) = receive.blocking_recv() {
+                self.print(print);
+                if stdout::is_closed() {
+                    tell_closed.send_replace(true);
+                }
+            }
+            if let Some(output) = &mut self.output {
+                output.finish();
+            }
+            // Nobody waits where the caller has given up.
+            let _ = tell_done.send(());
+        };
+        let thread = std::thread::Builder::new().name("shannot-printer".to_owned()).spawn(work);
+        thread.map_err(|source| Error::internal("start a thread", source))?;
+        Ok((send, Printing { closed, done }))
+    }
+
+    fn print(&mut self, print: Print) {
+        match (print, &mut self.output) {
+            (Print::Begun(at), Some(output)) => output.begun(at),
+            (Print::Output(at, stream, bytes), Some(output)) => output.push(at, stream, &bytes),
+            // Held where it is.
+            (Print::Begun(_) | Print::Output(..), None) => {}
+            (Print::Came { at, come, code }, Some(output)) => match *come {
+                Ok(came) => output.ended(at, &came.outcome, code, came.wall, self.verbose),
+                Err(error) => output.failed(at, &error),
+            },
+            (Print::Came { at, come, code }, None) => self.object(at, *come, code),
+        }
+    }
+
+    fn object(&self, at: usize, come: Result<Came, Error>, code: ExitCode) {
+        let about = |profile, cwd| About {
+            target: self.names.get(at).cloned().unwrap_or_default(),
+            profile,
+            stages: self.stages.clone(),
+            cwd,
+            // Without one the result has an empty name, and is told all the same.
+            run_id: run_id().unwrap_or_default(),
+        };
+        match come {
+            Ok(Came { outcome, held, profile, .. }) => {
+                let cwd = outcome.cwd.as_ref().map(ToString::to_string);
+                let about = about(Some(profile), cwd);
+                json::print(&RunResult::of_outcome(about, &outcome, held, code));
+            }
+            Err(error) => json::print(&RunResult::of_error(about(None, None), &error)),
+        }
+    }
+}
+
+/// `signal(7)`.
+const SIGPIPE: i32 = 13;

@@ -65,6 +65,29 @@ fn bytes_pass_as_they_are() {
     assert_eq!(ended.stdout, b"a \"'$(id)\\\n\xff");
 }
 
+#[test]
+fn no_input_is_the_end_of_the_file() {
+    let sshd = Sshd::new(ordinary());
+    let ended = end(&mut sshd.run(&["--no-stdin", "--timeout", "10s"], &["cat"]));
+    assert_code(&ended, 0);
+    assert!(ended.time < Duration::from_secs(5), "{ended:?}");
+}
+
+/// What had come before a host was lost is not lost with it.
+#[test]
+fn output_of_a_run_that_failed_is_passed_on() {
+    let mut sshd = Sshd::new(ordinary());
+    let script = "i=0; while [ $i -lt 40000 ]; do echo 0123456789012345678901234567890123456789; \
+                  i=$((i+1)); done; while :; do :; done";
+    let mut child = spawn(&mut sshd.run(&["-n"], &["sh", "-c", script]));
+    std::thread::sleep(Duration::from_secs(3));
+    sshd.kill();
+    std::thread::sleep(Duration::from_secs(1));
+    let mut bytes = Vec::new();
+    child.stdout.take().unwrap().read_to_end(&mut bytes).unwrap();
+    assert_eq!((bytes.len(), child.wait().unwrap().code()), (40_000 * 41, Some(125)));
+}
+
 /// A command that does not read its input is told of a signal all the same.
 #[test]
 fn signals_reach_the_command_past_its_input() {
@@ -165,6 +188,28 @@ fn a_pinned_login_holds_the_policy() {
     assert_code(&ended, 126);
     let said = ended.complaint();
     assert!(said.contains("far: `sleep` may not run: no command allows it"), "{said}");
+    let json = end(&mut sshd.shannot(&[
+        "--json",
+        "run",
+        "--target",
+        "far",
+        "--profile",
+        path.to_str().unwrap(),
+        "--",
+        "sleep",
+        "0",
+    ]));
+    let json = json.json();
+    assert_eq!((&json["outcome"], &json["exit_code"]), (&"denied".into(), &126.into()), "{json}");
+    assert!(json["denial"]["why"].is_string(), "{json}");
+    // The caller's own limit holds where the host's would let more pass.
+    let own = format!(
+        "version = 1\nname = \"minimal\"\nlimits.wall = \"1s\"\n{}",
+        "[commands.tail]\nabout = \"End.\"\n"
+    );
+    let path = sshd.place.write("minimal.toml", &own);
+    let ended = run(path.to_str().unwrap(), &["tail", "-f", "/etc/passwd"]);
+    assert_code(&ended, 124);
     // Nor is any other word of the caller's obeyed.
     let mut ssh = Command::new("ssh");
     ssh.args(["-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-i"]).arg(sshd.place.path("id"));

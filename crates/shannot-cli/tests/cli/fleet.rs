@@ -1,8 +1,10 @@
 //! One command on several targets: this machine by several names, and hosts that are not there.
 
 use std::collections::BTreeSet;
+use std::io::Read as _;
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -101,6 +103,48 @@ fn a_signal_ends_all() {
     let ended = child.wait_with_output().unwrap();
     assert_eq!(ended.status.code(), Some(130), "{ended:?}");
     wait(|| count(&mark) == 0);
+}
+
+#[test]
+fn no_target_has_input() {
+    let fleet = Fleet::new();
+    let ended = end(&mut fleet.run("@own", &["--timeout", "10s"], &["cat"]));
+    assert_code(&ended, 0);
+    assert!(ended.time < Duration::from_secs(5), "{ended:?}");
+}
+
+#[test]
+fn a_reader_that_has_gone_ends_all() {
+    let fleet = Fleet::new();
+    let mut command = fleet.run("@own", &[], &["yes"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut first = [0; 5];
+    child.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
+    drop(child.stdout.take());
+    let begun = Instant::now();
+    assert_eq!(child.wait().unwrap().code(), Some(141));
+    assert!(begun.elapsed() < Duration::from_secs(5));
+}
+
+/// A pipe that nobody reads holds up what is printed, and nothing else.
+#[test]
+fn a_reader_that_does_not_read_holds_up_no_signal() {
+    let fleet = Fleet::new();
+    let mut command = fleet.run("@own", &["--timeout", "60s"], &["yes"]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    std::thread::sleep(Duration::from_secs(2));
+    for _ in 0..2 {
+        kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+        std::thread::sleep(Duration::from_millis(300));
+    }
+    let begun = Instant::now();
+    let ended = wait_without_reading(child);
+    assert_eq!(ended, Some(143));
+    assert!(begun.elapsed() < Duration::from_secs(5));
+}
+
+fn wait_without_reading(mut child: std::process::Child) -> Option<i32> {
+    child.wait().unwrap().code()
 }
 
 #[test]

@@ -60,7 +60,10 @@ pub(super) async fn conduct(
     // There is room for it; and where there is no input, all of the request is there before it is sent.
     let _ = sender.send(FrameKind::Control, json.into()).await;
     let feed = match io.stdin {
-        Input::Empty => None,
+        Input::Empty => {
+            drop(sender);
+            None
+        }
         input => Some(Ended(tokio::spawn(feed(input, sender)))),
     };
     let counts = [AtomicU64::new(0), AtomicU64::new(0)];
@@ -71,16 +74,18 @@ pub(super) async fn conduct(
         attend(read, asks, events, orders).await
     };
     drop(feed);
+    // What has come is passed on, also of a run that failed.
+    let passed = tokio::select! {
+        biased;
+        passed = sink.finish() => passed,
+        // A reader that stopped reading would hold its caller here.
+        () = unwanted(orders) => Ok(()),
+    };
     let mut outcome = outcome?;
+    passed?;
     let [stdout, stderr] = &counts;
     outcome.stdout_bytes = stdout.load(Ordering::Relaxed);
     outcome.stderr_bytes = stderr.load(Ordering::Relaxed);
-    tokio::select! {
-        biased;
-        finished = sink.finish() => finished?,
-        // A reader that stopped reading would hold its caller here.
-        () = unwanted(orders) => {}
-    }
     Ok(outcome)
 }
 
@@ -130,7 +135,8 @@ async fn ask(mut send: SendRequest<FrameBody>, id: String, order: Order) {
     request.headers_mut().insert(header::CONTENT_TYPE, json_type);
     if sender.send_raw(json.into()).await.is_ok() && send.ready().await.is_ok() {
         drop(sender);
-        let _ = send.send_request(request).await;
+        // A host that never answers must not keep the connection.
+        let _ = tokio::time::timeout(PATIENCE, send.send_request(request)).await;
     }
 }
 

@@ -82,8 +82,10 @@ pub enum Piece {
 }
 
 /// Takes bytes as they come and gives what they carry. It holds no more than one control frame.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Decoder {
+    /// The most bytes of a control frame.
+    largest: usize,
     /// What has come and was not given yet.
     chunk: Bytes,
     /// The part of a header or of a control frame that came in earlier chunks.
@@ -91,7 +93,23 @@ pub struct Decoder {
     current: Option<(FrameKind, usize)>,
 }
 
+impl Default for Decoder {
+    fn default() -> Self {
+        Self {
+            largest: LARGEST_CONTROL,
+            chunk: Bytes::new(),
+            partial: BytesMut::new(),
+            current: None,
+        }
+    }
+}
+
 impl Decoder {
+    /// Refuses control frames from now on, before any of their payload is held.
+    pub fn refuse_control(&mut self) {
+        self.largest = 0;
+    }
+
     /// Takes the next bytes, after all of the earlier ones were given.
     pub fn push(&mut self, chunk: Bytes) {
         debug_assert!(self.chunk.is_empty(), "a chunk before the last one was given");
@@ -117,7 +135,7 @@ impl Decoder {
                 let kind = FrameKind::of_byte(kind).ok_or(FrameError::Header)?;
                 let length = u32::from_be_bytes([a, b, c, d]);
                 let length = usize::try_from(length).map_err(|_| FrameError::Header)?;
-                if kind == FrameKind::Control && length > LARGEST_CONTROL {
+                if kind == FrameKind::Control && length > self.largest {
                     return Err(FrameError::TooLong(length));
                 }
                 self.current = Some((kind, length));
@@ -202,6 +220,17 @@ mod tests {
                 .collect();
             assert_eq!(found, wanted, "in chunks of {size}");
         }
+    }
+
+    /// Before any of it is held.
+    #[test]
+    fn control_frames_can_be_refused() {
+        let mut decoder = Decoder::default();
+        decoder.push(framed(&[(FrameKind::Control, b"{}")]).into());
+        assert!(matches!(decoder.piece(), Ok(Some(Piece::Control(_)))));
+        decoder.refuse_control();
+        decoder.push(header(FrameKind::Control, 2));
+        assert_eq!(decoder.piece(), Err(FrameError::TooLong(2)));
     }
 
     #[test]

@@ -112,6 +112,7 @@ impl FailureMessage {
     /// The failure as one of a run on that host.
     pub fn failure(self, host: &str) -> Failure {
         let Self { kind, message, denial } = self;
+        let message = one_line(&message);
         match denial {
             Some(denial) => {
                 Failure::Denied { host: host.to_owned(), denial: Box::new((*denial).into()) }
@@ -162,14 +163,15 @@ impl From<&Denial> for DenialMessage {
 impl From<DenialMessage> for Denial {
     fn from(message: DenialMessage) -> Self {
         let DenialMessage { stage, program, word, profile, rule, why, hint } = message;
+        let shown = |text: String| one_line(&text).into_boxed_str();
         Self {
             stage,
-            program: program.into(),
-            word: word.map(Into::into),
-            profile: profile.into(),
-            rule: rule.into(),
-            why: why.into(),
-            hint: hint.map(Into::into),
+            program: shown(program),
+            word: word.map(shown),
+            profile: shown(profile),
+            rule: shown(rule),
+            why: shown(why),
+            hint: hint.map(shown),
         }
     }
 }
@@ -262,10 +264,11 @@ impl EnforcementMessage {
         let layer = |layer: LayerMessage| {
             let all = [Status::Enforced, Status::Supervised, Status::NotEnforced];
             let status = known("status", &all, Status::as_str, &layer.status)?;
-            Ok(Layer { name: layer.name.into(), status, detail: layer.detail })
+            let (name, detail) = (one_line(&layer.name).into(), one_line(&layer.detail));
+            Ok(Layer { name, status, detail })
         };
         let passed = |passed: PassedOverMessage| {
-            Ok(PassedOver { tier: tier(&passed.tier)?, why: passed.why })
+            Ok(PassedOver { tier: tier(&passed.tier)?, why: one_line(&passed.why) })
         };
         let engines = [Engine::Native, Engine::Bwrap];
         Ok(Enforcement {
@@ -279,6 +282,15 @@ impl EnforcementMessage {
                 .collect::<Result<_, WireError>>()?,
         })
     }
+}
+
+/// A far host's words on one line of bounded length: another line would pass for one of ours.
+fn one_line(text: &str) -> String {
+    const MOST: usize = 4096;
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let first = lines.next().unwrap_or_default().to_owned();
+    let joined = lines.fold(first, |text, line| text + "; " + line);
+    joined.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).take(MOST).collect()
 }
 
 fn known<T: Copy>(
@@ -299,7 +311,7 @@ mod tests {
         let layer = |name: &'static str, status| Layer {
             name: name.into(),
             status,
-            detail: "a \u{1b} b".to_owned(),
+            detail: "a b".to_owned(),
         };
         Outcome {
             end,
@@ -344,6 +356,14 @@ mod tests {
         let End::Failed(failure) = back.end else { panic!("{back:?}") };
         assert_eq!(failure.kind(), FailureKind::Internal);
         assert_eq!(failure.to_string(), "prod: failed to do it: the cause");
+    }
+
+    /// A far host must not say something in our name.
+    #[test]
+    fn what_a_host_says_is_one_line() {
+        let said = "no\nshannot: web2: all fine\r\n\u{1b}[2J";
+        let failure = FailureMessage::new(FailureKind::Internal, said).failure("web1");
+        assert_eq!(failure.to_string(), "web1: no; shannot: web2: all fine; \u{fffd}[2J");
     }
 
     /// A status that is not known might be one that does not hold.

@@ -161,8 +161,6 @@ impl SshTarget {
         let strict = if self.strict_host_key { "yes" } else { "accept-new" };
         let seconds = self.connect_timeout.as_secs().max(1);
         for option in [
-            // Of OpenSSH 8.7; an older one has no such settings to be undone.
-            "IgnoreUnknown=StdinNull,ForkAfterAuthentication,SessionType".to_owned(),
             // Nobody is there to answer, and a question would be one about trust.
             "BatchMode=yes".to_owned(),
             format!("StrictHostKeyChecking={strict}"),
@@ -173,6 +171,7 @@ impl SshTarget {
             // Nothing of this machine is lent to that one, whatever ssh_config says.
             "ForwardAgent=no".to_owned(),
             "ForwardX11=no".to_owned(),
+            "GSSAPIDelegateCredentials=no".to_owned(),
             "ClearAllForwardings=yes".to_owned(),
             "PermitLocalCommand=no".to_owned(),
             "Tunnel=no".to_owned(),
@@ -182,9 +181,6 @@ impl SshTarget {
             "RequestTTY=no".to_owned(),
             "RemoteCommand=none".to_owned(),
             "EscapeChar=none".to_owned(),
-            "StdinNull=no".to_owned(),
-            "ForkAfterAuthentication=no".to_owned(),
-            "SessionType=default".to_owned(),
             // What the host says to people is not about the connection.
             "LogLevel=ERROR".to_owned(),
         ] {

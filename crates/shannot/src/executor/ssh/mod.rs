@@ -1,7 +1,7 @@
 //! Runs requests on another host, behind SSH.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex as Lock, PoisonError};
+use std::sync::{Arc, Mutex as Lock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use shannot_policy::profile::Table;
@@ -27,6 +27,8 @@ pub use probe::{Step, probe};
 
 /// Events that wait for a caller.
 const EVENTS: usize = 4;
+/// Profiles that an agent is asked for by their digests: no more than it keeps.
+const MOST_TAKEN: usize = 1000;
 /// Profiles whose digests are kept.
 const MOST_WRITTEN: usize = 16;
 /// A connection that nobody uses for this long is closed.
@@ -145,18 +147,19 @@ impl Shared {
             }
         };
         let (profile, digest) = session.choice(grant);
-        let asked = Asked {
-            host: Arc::clone(&self.host),
-            request: RunRequest::new(grant.request(), profile),
-            wall: grant.wall().as_duration(),
-            io,
-        };
+        let mut request = RunRequest::new(grant.request(), profile);
+        // Also to a host whose own profile would allow more.
+        request.timeout = Some(grant.wall().to_string());
+        let asked =
+            Asked { host: Arc::clone(&self.host), request, wall: grant.wall().as_duration(), io };
         let send = session.connection.send.clone();
         let done = far::conduct(send, asked, events, orders).await;
         *session.used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         if let (Ok(_), Some(digest)) = (&done, digest) {
             let mut known = session.known.lock().unwrap_or_else(PoisonError::into_inner);
-            known.taken.insert(digest);
+            if known.taken.len() < MOST_TAKEN {
+                known.taken.insert(digest);
+            }
         }
         done.map_err(|failure| match failure {
             // What ssh said of it tells more than that the stream ended.
@@ -193,7 +196,7 @@ impl Shared {
                     used: Lock::new(Instant::now()),
                 });
                 *link = Link { open: Some(Arc::clone(&session)), failed: None };
-                tokio::spawn(close_when_idle(Arc::downgrade(self)));
+                tokio::spawn(close_when_idle(Arc::downgrade(self), Arc::downgrade(&session)));
                 Ok(session)
             }
             Err(why) => {
@@ -222,12 +225,13 @@ impl Shared {
 }
 
 /// Closes a connection that nobody has used for some time.
-async fn close_when_idle(shared: std::sync::Weak<Shared>) {
+async fn close_when_idle(shared: Weak<Shared>, session: Weak<Session>) {
     loop {
         tokio::time::sleep(IDLE / 4).await;
         let Some(shared) = shared.upgrade() else { return };
         let mut link = shared.link.lock().await;
-        let Some(open) = &link.open else { return };
+        let own = |open: &&Arc<Session>| Weak::ptr_eq(&Arc::downgrade(open), &session);
+        let Some(open) = link.open.as_ref().filter(own) else { return };
         let used = *open.used.lock().unwrap_or_else(PoisonError::into_inner);
         // One who runs something holds it.
         if open.connection.is_closed() || Arc::strong_count(open) == 1 && used.elapsed() > IDLE {
