@@ -29,7 +29,7 @@ const MOST_STREAMS: u32 = 128;
 /// Requests that are read at once: a caller must not fill the memory with many that never end.
 const MOST_READ: usize = 8;
 /// Answers that are held whole at once, each as long as a profile's `limits.output` lets it be.
-const MOST_WHOLE: usize = 4;
+const MOST_WHOLE: usize = 2;
 /// Input that waits for a command, and with [`MOST_STREAMS`] all that waits.
 const STREAM_WINDOW: u32 = 256 << 10;
 /// The most that RFC 9113 knows: commands that do not read hold up no others.
