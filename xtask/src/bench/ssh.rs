@@ -57,6 +57,14 @@ struct Sshd {
 impl Drop for Sshd {
     fn drop(&mut self) {
         // Nothing is left to do when they have gone already.
+        for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with("control-") {
+                let mut exit = Command::new("ssh");
+                exit.arg("-o").arg(format!("ControlPath={}", entry.path().display()));
+                exit.args(["-O", "exit", "127.0.0.1"]).stderr(Stdio::null());
+                let _ = exit.status();
+            }
+        }
         let _ = self.daemon.kill();
         let _ = self.daemon.wait();
         let _ = fs::remove_dir_all(&self.dir);
