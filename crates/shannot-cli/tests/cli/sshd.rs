@@ -27,7 +27,12 @@ impl Sshd {
 
     /// With a home of its own there, without a helper.
     pub(crate) fn with_home(user: User, lines: &str) -> Self {
-        let sshd = Self::with(user, &format!("{lines}\nSetEnv HOME=%HOME%"), "");
+        // Only the first such line counts.
+        let lines = match lines.split_once("SetEnv ") {
+            Some((before, env)) => format!("{before}SetEnv HOME=%HOME% {env}"),
+            None => format!("{lines}\nSetEnv HOME=%HOME%"),
+        };
+        let sshd = Self::with(user, &lines, "");
         own(user, &sshd.home());
         sshd.configure("");
         sshd

@@ -129,7 +129,7 @@ pub(super) fn deploy_command(sha256: &Sha256Hex) -> String {
         "exec sh -c 'umask 077; d=$HOME/.cache/shannot/bin; p=$d/{name}; \
          if test -x \"$p\"; then case $(sha256sum < \"$p\") in \
          \"{digest}  -\") echo \"{THERE}\"; exit 0;; esac; fi; \
-         echo \"{READY} $(uname -m)\"; \
+         echo \"{READY} $(uname -m)\"; read go || exit 1; \
          mkdir -p \"$d\" && t=$(mktemp \"$d/.new.XXXXXXXX\") || exit 1; \
          clean() {{ rm -f \"$t\"; }}; trap clean EXIT; trap \"exit 1\" HUP INT TERM PIPE; \
          cat > \"$t\" || exit 1; \
@@ -140,6 +140,8 @@ pub(super) fn deploy_command(sha256: &Sha256Hex) -> String {
     )
 }
 
+/// What the script reads before it makes anything.
+pub(super) const GO: &[u8] = b"go\n";
 /// What the script says where the program is there already.
 pub(super) const THERE: &str = "shannot-deploy there";
 /// What it says before the name of the machine, when it waits for the program.
@@ -240,13 +242,14 @@ mod tests {
         for shell in ["sh", "dash", "bash", "fish", "csh", "tcsh"] {
             let home = std::env::temp_dir().join(format!("shannot {} {shell}", std::process::id()));
             std::fs::create_dir(&home).unwrap();
-            let run = |line: &str, input: &[u8]| {
+            let run = |line: &str, program: &[u8]| {
+                let input = [GO, program].concat();
                 let mut command = std::process::Command::new(shell);
                 command.args(["-c", line]).env("HOME", &home).stdin(Stdio::piped());
                 command.stdout(Stdio::piped()).stderr(Stdio::piped());
                 let mut child = command.spawn().unwrap_or_else(|e| panic!("{shell}: {e}"));
                 // It may not read it.
-                let _ = child.stdin.take().unwrap().write_all(input);
+                let _ = child.stdin.take().unwrap().write_all(&input);
                 let ended = child.wait_with_output().unwrap();
                 let text = |bytes| String::from_utf8(bytes).unwrap();
                 (ended.status.code().unwrap(), text(ended.stdout), text(ended.stderr))

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::ChildStdout;
 
-use super::command::{NO_START, PUT, READY, Sha256Hex, SshTarget, THERE, deploy_command};
+use super::command::{GO, NO_START, PUT, READY, Sha256Hex, SshTarget, THERE, deploy_command};
 use super::connection::{Ssh, last_words};
 use super::diagnosis::{hint_of, text_of, with};
 use crate::event::Unreachable;
@@ -64,6 +64,7 @@ pub async fn deploy(
     }
     let put = async {
         // A far side that has ended early says why.
+        let _ = stdin.write_all(GO).await;
         let _ = stdin.write_all(&program).await;
         let _ = stdin.shutdown().await;
         drop(stdin);
