@@ -27,6 +27,20 @@ mod tests {
         schemas.subschema_for::<ProblemMessage>();
         schemas.subschema_for::<SignalMessage>();
         schemas.subschema_for::<Version>();
+        json!({
+            "openapi": "3.1.0",
+            "info": {
+                "title": "The agent of Shannot",
+                "version": "1",
+                "description": "Runs diagnostic commands in a read-only box that the kernel enforces.",
+                "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
+            },
+            "paths": paths(),
+            "components": { "schemas": schemas.take_definitions(true) },
+        })
+    }
+
+    fn paths() -> Value {
         let of = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
         let of_json = |name: &str| json!({ "application/json": { "schema": of(name) } });
         let frames = "Frames of 8 bytes of header (kind, 0, 0, 0, length as 32 bits, the highest byte \
@@ -47,62 +61,52 @@ mod tests {
         let id = json!([{ "name": "id", "in": "path", "required": true,
             "schema": { "type": "string" }, "description": "As the run's answer names it." }]);
         json!({
-            "openapi": "3.1.0",
-            "info": {
-                "title": "The agent of Shannot",
-                "version": "1",
-                "description": "Runs diagnostic commands in a read-only box that the kernel enforces.",
-                "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
-            },
-            "paths": {
-                "/v1/runs": { "post": {
-                    "operationId": "run",
-                    "summary": "Runs a command. Dropping the request ends it.",
-                    "requestBody": { "required": true, "content": both("RunRequest",
-                        "The first frame is a RunRequest as JSON; standard input follows, to the end \
-                         of the body.") },
-                    "responses": {
-                        "200": {
-                            "description": "It was started, and this is what came of it.",
-                            "headers": { RUN_ID: { "schema": { "type": "string" },
-                                "description": "The run's name, where the answer is frames." } },
-                            "content": both("RunResult", "The last frame is an OutcomeMessage as JSON."),
-                        },
-                        "400": problem("The request means nothing."),
-                        "403": problem("The profile denies it, or there is no such profile."),
-                        "413": problem("The request is too long."),
-                        "415": problem("Neither both JSON nor both frames."),
-                        "503": problem("The agent could not start it."),
+            "/v1/runs": { "post": {
+                "operationId": "run",
+                "summary": "Runs a command. Dropping the request ends it.",
+                "requestBody": { "required": true, "content": both("RunRequest",
+                    "The first frame is a RunRequest as JSON; standard input follows, to the end \
+                     of the body.") },
+                "responses": {
+                    "200": {
+                        "description": "It was started, and this is what came of it.",
+                        "headers": { RUN_ID: { "schema": { "type": "string" },
+                            "description": "The run's name, where the answer is frames." } },
+                        "content": both("RunResult", "The last frame is an OutcomeMessage as JSON."),
                     },
-                } },
-                "/v1/runs/{id}": { "parameters": id.clone(), "delete": {
-                    "operationId": "cancel",
-                    "summary": "Ends a run, whose own answer tells how it has ended.",
-                    "responses": { "202": { "description": "It is told to end." },
-                        "404": problem("There is no such run, or it has ended.") },
-                } },
-                "/v1/runs/{id}/signals": { "parameters": id, "post": {
-                    "operationId": "signal",
-                    "summary": "Passes a signal to every command of a run.",
-                    "requestBody": { "required": true, "content": of_json("SignalMessage") },
-                    "responses": { "202": { "description": "It is passed on." },
-                        "400": problem("The request means nothing."),
-                        "404": problem("There is no such run, or it has ended.") },
-                } },
-                "/v1/version": { "get": {
-                    "operationId": "version",
-                    "summary": "The versions of the API and of the program.",
-                    "responses": { "200": { "description": "They are these.",
-                        "content": of_json("Version") } },
-                } },
-                "/openapi.json": { "get": {
-                    "operationId": "openapi",
-                    "summary": "This document.",
-                    "responses": { "200": { "description": "It is this.",
-                        "content": { "application/json": {} } } },
-                } },
-            },
-            "components": { "schemas": schemas.take_definitions(true) },
+                    "400": problem("The request means nothing."),
+                    "403": problem("The profile denies it, or there is no such profile."),
+                    "413": problem("The request is too long."),
+                    "415": problem("Neither both JSON nor both frames."),
+                    "503": problem("The agent could not start it."),
+                },
+            } },
+            "/v1/runs/{id}": { "parameters": id.clone(), "delete": {
+                "operationId": "cancel",
+                "summary": "Ends a run, whose own answer tells how it has ended.",
+                "responses": { "202": { "description": "It is told to end." },
+                    "404": problem("There is no such run, or it has ended.") },
+            } },
+            "/v1/runs/{id}/signals": { "parameters": id, "post": {
+                "operationId": "signal",
+                "summary": "Passes a signal to every command of a run.",
+                "requestBody": { "required": true, "content": of_json("SignalMessage") },
+                "responses": { "202": { "description": "It is passed on." },
+                    "400": problem("The request means nothing."),
+                    "404": problem("There is no such run, or it has ended.") },
+            } },
+            "/v1/version": { "get": {
+                "operationId": "version",
+                "summary": "The versions of the API and of the program.",
+                "responses": { "200": { "description": "They are these.",
+                    "content": of_json("Version") } },
+            } },
+            "/openapi.json": { "get": {
+                "operationId": "openapi",
+                "summary": "This document.",
+                "responses": { "200": { "description": "It is this.",
+                    "content": { "application/json": {} } } },
+            } },
         })
     }
 
