@@ -19,8 +19,8 @@ pub(crate) enum Compare {
     Bytes,
     /// Equal once every number is masked, with its unit, and runs of blanks are one blank.
     Numbers,
-    /// The same, even when both outside runs are equal: the box's own processes, files and
-    /// sockets are among what is counted.
+    /// The same, even when both outside runs are equal: the box's own processes, files, sockets
+    /// and memory are among what is counted.
     Counts,
     /// Every line that both outside runs have is there inside, and that is at least a third of
     /// the first one's, or two where there are few. Among the others is always the row of the

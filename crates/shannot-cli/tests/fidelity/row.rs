@@ -53,7 +53,7 @@ pub(crate) fn numbers(line: &'static str) -> Row {
     Row { compare: Compare::Numbers, ..same(line) }
 }
 
-/// A command that counts the box's own processes, files or sockets among the host's.
+/// A command that counts the box's own processes, files, sockets or memory among the host's.
 pub(crate) fn counts(line: &'static str) -> Row {
     Row { compare: Compare::Counts, ..same(line) }
 }

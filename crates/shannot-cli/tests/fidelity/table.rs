@@ -75,15 +75,15 @@ fn mounts() -> Vec<Row> {
 
 fn memory() -> Vec<Row> {
     vec![
-        numbers("free"),
-        numbers("free -h -w"),
+        counts("free"),
+        counts("free -h -w"),
         counts("vmstat"),
-        numbers("vmstat -s"),
+        counts("vmstat -s"),
         numbers("vmstat -d"),
-        numbers("cat /proc/meminfo"),
+        counts("cat /proc/meminfo"),
         numbers("cat /proc/vmstat"),
-        numbers("cat /proc/buddyinfo"),
-        numbers("cat /proc/zoneinfo"),
+        counts("cat /proc/buddyinfo"),
+        counts("cat /proc/zoneinfo"),
         numbers("cat /proc/pressure/memory"),
         numbers("cat /proc/pressure/io"),
         numbers("uptime"),
@@ -97,8 +97,8 @@ fn memory() -> Vec<Row> {
         same("ipcs").may_differ(USER_NS, "nobody"),
         same("ipcs -l"),
         same("lsipc"),
-        numbers("numastat"),
-        numbers("numactl -H"),
+        counts("numastat"),
+        counts("numactl -H"),
     ]
 }
 
