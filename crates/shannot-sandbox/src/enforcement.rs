@@ -14,6 +14,8 @@ pub struct Enforcement {
     pub engine: Engine,
     /// The tier.
     pub tier: Tier,
+    /// Who held the request against a profile.
+    pub decided_by: Decider,
     /// The layers, in the order in which the box applies them.
     pub layers: Vec<Layer>,
     /// Better tiers that the profile accepts and this host did not let be had.
@@ -44,6 +46,25 @@ impl Engine {
         match self {
             Self::Native => "native",
             Self::Bwrap => "bwrap",
+        }
+    }
+}
+
+/// Who held the request against a profile last, before the box.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decider {
+    /// The host on which the box is.
+    Host,
+    /// The caller's side alone: the host has nothing of ours.
+    Client,
+}
+
+impl Decider {
+    /// The name in results.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::Client => "client",
         }
     }
 }

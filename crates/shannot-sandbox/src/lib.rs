@@ -10,14 +10,17 @@
 mod accounts;
 pub mod attack;
 mod bwrap;
+mod distant;
 mod enforcement;
 mod host;
+mod mountinfo;
 mod mounts;
 mod native;
 mod proc;
 
 pub use bwrap::alone::{BwrapCall, FILTER_FD};
-pub use enforcement::{Enforcement, Engine, Layer, PassedOver, Status};
+pub use bwrap::survey::{Survey, quoted, survey_script};
+pub use enforcement::{Decider, Enforcement, Engine, Layer, PassedOver, Status};
 pub use host::Host;
 pub use native::{
     Begun, Child, Error, Prepared, StageStatus, Stdio, Warm, WarmError, begin, bwrap_call, prepare,

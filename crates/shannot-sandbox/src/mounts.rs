@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
-use crate::proc;
+use crate::{mountinfo, proc};
 
 /// One line of `/proc/<pid>/mountinfo`, `proc_pid_mountinfo(5)`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,18 +33,17 @@ pub(crate) fn read(path: &str) -> io::Result<Vec<MountEntry>> {
 
 /// Reads a mount table; a line that is not as the kernel writes it is passed over.
 fn parse_mountinfo(text: &[u8]) -> Vec<MountEntry> {
-    text.split(|b| *b == b'\n')
-        .filter_map(|line| {
-            let mut fields = line.split(|b| *b == b' ');
-            let id = std::str::from_utf8(fields.next()?).ok()?.parse().ok()?;
-            let device = String::from_utf8_lossy(fields.nth(1)?).into_owned();
-            let root = unescape(fields.next()?);
-            let mount_point = unescape(fields.next()?);
-            let options = String::from_utf8_lossy(fields.next()?).into_owned();
-            let mut after = fields.skip_while(|f| *f != b"-").skip(1);
-            let fstype = String::from_utf8_lossy(after.next()?).into_owned();
-            let super_options = String::from_utf8_lossy(after.nth(1)?).into_owned();
-            Some(MountEntry { id, device, root, mount_point, options, fstype, super_options })
+    let owned = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
+    let path = |bytes: Vec<u8>| PathBuf::from(OsString::from_vec(bytes));
+    mountinfo::entries(text)
+        .map(|entry| MountEntry {
+            id: entry.id,
+            device: owned(entry.device),
+            root: path(entry.root),
+            mount_point: path(entry.point),
+            options: owned(entry.options),
+            fstype: owned(entry.fstype),
+            super_options: owned(entry.super_options),
         })
         .collect()
 }
@@ -54,25 +53,6 @@ impl MountEntry {
     pub(crate) fn has(&self, option: &str) -> bool {
         self.options.split(',').any(|own| own == option)
     }
-}
-
-/// Undoes the octal escapes of space, tab, newline and backslash.
-fn unescape(field: &[u8]) -> PathBuf {
-    let mut out = Vec::with_capacity(field.len());
-    let mut rest = field;
-    while let [first, tail @ ..] = rest {
-        rest = match (first, tail) {
-            (b'\\', [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', after @ ..]) => {
-                out.push((a - b'0') * 64 + (b - b'0') * 8 + (c - b'0'));
-                after
-            }
-            _ => {
-                out.push(*first);
-                tail
-            }
-        };
-    }
-    PathBuf::from(OsString::from_vec(out))
 }
 
 #[cfg(test)]

@@ -81,6 +81,8 @@ struct Stage {
 pub(crate) struct Enforcement {
     engine: &'static str,
     tier: &'static str,
+    /// Who held the request against a profile last: `host`, or `client` where the host has nothing of ours.
+    decided_by: &'static str,
     pub(crate) layers: Vec<Layer>,
     /// Better tiers that were tried in vain.
     passed_over: Vec<PassedOver>,
@@ -239,6 +241,7 @@ impl From<&shannot::sandbox::Enforcement> for Enforcement {
         Self {
             engine: enforcement.engine.as_str(),
             tier: enforcement.tier.as_str(),
+            decided_by: enforcement.decided_by.as_str(),
             layers: enforcement.layers.iter().map(layer).collect(),
             passed_over: enforcement
                 .passed_over

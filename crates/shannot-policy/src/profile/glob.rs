@@ -133,6 +133,21 @@ impl Glob {
     pub fn as_str(&self) -> &str {
         &self.source
     }
+
+    /// The text that every match has, in order; `None` stands for any characters between. Whatever
+    /// reads patterns of another kind can look for all of this, and have what it finds matched here.
+    pub fn runs(&self) -> Vec<Option<String>> {
+        let mut runs: Vec<Option<String>> = Vec::new();
+        for token in &self.tokens {
+            match (token, runs.last_mut()) {
+                (Token::Char(c), Some(Some(run))) => run.push(*c),
+                (Token::Char(c), _) => runs.push(Some(c.to_string())),
+                (_, Some(None)) => {}
+                (_, _) => runs.push(None),
+            }
+        }
+        runs
+    }
 }
 
 impl FromStr for Glob {

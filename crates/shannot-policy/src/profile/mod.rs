@@ -163,7 +163,8 @@ pub struct LayerName(&'static str);
 
 impl LayerName {
     /// Every layer that a result can name.
-    pub const ALL: [&'static str; 16] = [
+    pub const ALL: [&'static str; 17] = [
+        "authorization",
         "devices",
         "exec",
         "hidden",

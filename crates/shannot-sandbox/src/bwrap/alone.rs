@@ -4,19 +4,17 @@
 //! A pure function of the plan, so that it can be made for a host far away. What a command line
 //! cannot say stands in the Enforcement as not enforced, and a profile that requires it refuses.
 
-use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt as _;
-use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use super::render::{self, Cover, SIZE};
+use super::version::{PATH, Version};
+use crate::enforcement::{Decider, Enforcement, Engine, Layer};
+use crate::native::{Error, check_required, report};
 use shannot_policy::Plan;
 use shannot_policy::plan::seccomp::{Exec, Filter};
 use shannot_policy::plan::{Mount, Reads};
-use shannot_policy::profile::Tier;
-
-use super::program::Version;
-use super::render::{self, Cover, SIZE};
-use crate::enforcement::{Enforcement, Engine, Layer};
-use crate::native::{Error, check_required, report};
+use shannot_policy::profile::{Limits, Tier};
+use shannot_policy::types::AbsPath;
 
 /// `--clearenv` and `--perms` came with this version.
 const LEAST: Version = Version(0, 5);
@@ -27,8 +25,12 @@ pub const FILTER_FD: u32 = 3;
 /// One call of bwrap.
 #[derive(Debug, Clone)]
 pub struct BwrapCall {
-    /// All words, `bwrap` first.
-    pub argv: Vec<OsString>,
+    /// All words, the program first.
+    pub argv: Vec<Vec<u8>>,
+    /// Arguments of `ulimit` in the shell that starts it.
+    pub limits: Vec<String>,
+    /// How long it may take: arguments of timeout(1), which is to start it.
+    pub wall: Duration,
     /// What bwrap must be able to read on [`FILTER_FD`]: instructions of `struct sock_filter`.
     pub filter: Vec<u8>,
     /// What holds in that box, and what does not.
@@ -44,7 +46,7 @@ pub struct BwrapCall {
 pub(crate) fn render(
     plan: &Plan,
     version: Version,
-    hidden: &[(PathBuf, Cover)],
+    hidden: &[(AbsPath, Cover)],
 ) -> Result<BwrapCall, Error> {
     let lacks = |lacks: &str| Error::Lacks { tier: Tier::T3, lacks: lacks.to_owned() };
     let [stage] = &plan.stages[..] else {
@@ -60,24 +62,26 @@ pub(crate) fn render(
     let enforcement = Enforcement {
         engine: Engine::Bwrap,
         tier: Tier::T3,
+        decided_by: Decider::Client,
         layers: layers(plan, hidden.len()),
         passed_over: Vec::new(),
     };
     check_required(plan, &enforcement)?;
-    let mut argv: Vec<OsString> =
-        vec!["bwrap".into(), "--seccomp".into(), FILTER_FD.to_string().into()];
-    let covers = hidden.iter().map(|(path, cover)| (&**path as &Path, *cover));
+    let mut argv: Vec<Vec<u8>> =
+        vec![PATH.into(), "--seccomp".into(), FILTER_FD.to_string().into()];
+    let covers = hidden.iter().map(|(path, cover)| (path, *cover));
     argv.extend(render::words(&plan.outline, &plan.mounts, covers, version));
     argv.push("--clearenv".into());
     for (name, value) in &plan.env {
-        argv.extend(["--setenv".into(), name.into(), value.into()]);
+        argv.extend(["--setenv".into(), name.clone().into(), value.clone().into()]);
     }
-    let bytes = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
-    argv.extend(["--chdir".into(), bytes(plan.cwd.path().as_bytes()), "--".into()]);
+    argv.extend(["--chdir".into(), plan.cwd.path().as_bytes().to_vec(), "--".into()]);
     argv.push(stage.program.to_string().into());
-    argv.extend(stage.args.iter().map(|arg| bytes(arg.as_bytes())));
+    argv.extend(stage.args.iter().map(|arg| arg.as_bytes().to_vec()));
     let filter = Filter { exec: Exec::ByAnother, ..stage.filter };
-    Ok(BwrapCall { argv, filter: filter.compile().to_bytes(), enforcement })
+    let limits = limits(&plan.limits);
+    let wall = plan.wall.as_duration();
+    Ok(BwrapCall { argv, limits, wall, filter: filter.compile().to_bytes(), enforcement })
 }
 
 fn layers(plan: &Plan, hidden: usize) -> Vec<Layer> {
@@ -110,9 +114,37 @@ fn layers(plan: &Plan, hidden: usize) -> Vec<Layer> {
         report::network(plan),
         report::processes(plan),
         report::lifetime(plan),
-        Layer::not_enforced("memory", "no cgroup and no rlimit"),
-        Layer::not_enforced("process_limit", "no rlimit"),
-        Layer::not_enforced("limits", "whoever waits for bwrap can end it; a core may be dumped"),
+        Layer::not_enforced(
+            "memory",
+            format!("no cgroup; {} a process by rlimits, and any number of processes", plan.limits.memory),
+        ),
+        Layer::not_enforced("process_limit", "no rlimit counts those of a box alone"),
+        Layer::not_enforced(
+            "limits",
+            format!(
+                "cpu {} a process, {} open files by rlimits; wall {} by whoever waits for bwrap; a core \
+                 may be handed to the host's handler",
+                plan.limits.cpu, plan.limits.open_files, plan.wall
+            ),
+        ),
+        Layer::not_enforced(
+            "authorization",
+            "by the caller's side alone: the host has nothing of ours, and holds nobody to a profile",
+        ),
     ]);
     layers
+}
+
+/// What `ulimit` of every `sh` can say, in KiB where it is about memory.
+fn limits(limits: &Limits) -> Vec<String> {
+    let kib = |bytes: u64| bytes.div_ceil(1024);
+    let cpu = limits.cpu.as_duration().as_millis().div_ceil(1000);
+    vec![
+        "-c 0".to_owned(),
+        format!("-t {cpu}"),
+        format!("-n {}", limits.open_files),
+        format!("-s {}", 8 << 10),
+        format!("-d {}", kib(limits.memory.0)),
+        format!("-v {}", kib(limits.memory.0.saturating_add(4 << 30))),
+    ]
 }

@@ -7,3 +7,5 @@
 pub(crate) mod alone;
 pub(crate) mod program;
 pub(crate) mod render;
+pub(crate) mod survey;
+pub(crate) mod version;

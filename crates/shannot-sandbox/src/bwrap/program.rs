@@ -8,12 +8,7 @@ use std::sync::OnceLock;
 
 use rustix::fs::{FileType, Mode, OFlags, Stat, fstat, open};
 
-/// Where distributions put it. No `PATH` is searched: the caller could have set it.
-const PATH: &str = "/usr/bin/bwrap";
-
-/// A version of bubblewrap.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Version(pub(crate) u32, pub(crate) u32);
+use super::version::{PATH, Version};
 
 /// A `bwrap` to be trusted.
 #[derive(Debug, Clone, Copy)]
@@ -79,25 +74,12 @@ fn version() -> Option<Version> {
     child.stdout.take()?.read_to_string(&mut text).ok()?;
     // Fails in a process that ignores `SIGCHLD`, and the answer is there all the same.
     let _ = child.wait();
-    parse(&text)
-}
-
-fn parse(text: &str) -> Option<Version> {
-    let mut numbers = text.split_whitespace().nth(1)?.split('.').map(str::parse);
-    Some(Version(numbers.next()?.ok()?, numbers.next()?.ok()?))
+    Version::parse(&text)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn versions_are_read() {
-        assert_eq!(parse("bubblewrap 0.8.0\n"), Some(Version(0, 8)));
-        assert_eq!(parse("bubblewrap 0.11.1"), Some(Version(0, 11)));
-        assert_eq!(parse("bubblewrap"), None);
-        assert!(Version(0, 11) > Version(0, 8));
-    }
 
     #[test]
     fn only_what_root_alone_writes_is_trusted() {

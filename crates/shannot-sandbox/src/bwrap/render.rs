@@ -4,14 +4,10 @@
 //! What the command line cannot say is left to whoever it starts: Landlock, the exact filter, the
 //! limits, the host's mount table.
 
-use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt as _;
-use std::path::Path;
-
 use shannot_policy::plan::{Mount, Namespace, Outline};
 use shannot_policy::types::AbsPath;
 
-use super::program::Version;
+use super::version::Version;
 
 /// What covers a hidden path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,20 +27,20 @@ pub(crate) const SIZE: Version = Version(0, 7);
 pub(crate) fn words<'h>(
     outline: &Outline,
     mounts: &[Mount],
-    hidden: impl Iterator<Item = (&'h Path, Cover)> + Clone,
+    hidden: impl Iterator<Item = (&'h AbsPath, Cover)> + Clone,
     version: Version,
-) -> Vec<OsString> {
+) -> Vec<Vec<u8>> {
     let mut words = Words(Vec::new());
     words.add(["--die-with-parent", "--new-session", "--cap-drop", "ALL"]);
     for namespace in &outline.namespaces {
-        words.0.extend(unshare(*namespace).map(Into::into));
+        words.add(unshare(*namespace));
     }
     words.add(["--ro-bind", "/", "/"]);
     for mount in outline.mounts().iter().chain(mounts) {
         match mount {
             // Bound above, with all that is mounted below it.
             Mount::ReadOnlyTree => {}
-            Mount::Device(path) => words.add([os("--dev-bind-try"), of(path), of(path)]),
+            Mount::Device(path) => words.with("--dev-bind-try", [path, path]),
             Mount::OwnProc => words.add(["--proc", "/proc", "--remount-ro", "/proc"]),
             Mount::Hides => {
                 for (path, cover) in hidden.clone() {
@@ -56,9 +52,9 @@ pub(crate) fn words<'h>(
                     words.add(["--perms", "1777"]);
                 }
                 if version >= SIZE {
-                    words.add([os("--size"), os(&size.0.to_string())]);
+                    words.add(["--size", &size.0.to_string()]);
                 }
-                words.add([os("--tmpfs"), of(path)]);
+                words.with("--tmpfs", [path]);
             }
             // It belongs to one process, which is not there yet.
             Mount::HostMountTable => {}
@@ -80,30 +76,30 @@ fn unshare(namespace: Namespace) -> Option<&'static str> {
     }
 }
 
-fn os(word: &str) -> OsString {
-    OsString::from(word)
-}
-
-fn of(path: &AbsPath) -> OsString {
-    OsString::from_vec(path.as_bytes().to_vec())
-}
-
-struct Words(Vec<OsString>);
+struct Words(Vec<Vec<u8>>);
 
 impl Words {
-    fn add<const N: usize>(&mut self, words: [impl Into<OsString>; N]) {
-        self.0.extend(words.map(Into::into));
+    fn add<'w>(&mut self, words: impl IntoIterator<Item = &'w str>) {
+        self.0.extend(words.into_iter().map(|word| word.as_bytes().to_vec()));
     }
 
-    fn cover(&mut self, path: &Path, cover: Cover, version: Version) {
+    fn with<const N: usize>(&mut self, option: &str, paths: [&AbsPath; N]) {
+        self.add([option]);
+        self.0.extend(paths.map(|path| path.as_bytes().to_vec()));
+    }
+
+    fn cover(&mut self, path: &AbsPath, cover: Cover, version: Version) {
         match cover {
-            Cover::File => self.add(["--ro-bind".as_ref(), "/dev/null".as_ref(), path.as_os_str()]),
+            Cover::File => {
+                self.add(["--ro-bind", "/dev/null"]);
+                self.0.push(path.as_bytes().to_vec());
+            }
             Cover::Directory => {
                 if version >= PERMS {
                     self.add(["--perms", "0000"]);
                 }
-                self.add(["--tmpfs".as_ref(), path.as_os_str()]);
-                self.add(["--remount-ro".as_ref(), path.as_os_str()]);
+                self.with("--tmpfs", [path]);
+                self.with("--remount-ro", [path]);
             }
         }
     }
@@ -120,10 +116,11 @@ mod tests {
         let view = View { processes: Processes::Own, network: Network::None };
         let outline = Outline::new(Tier::T3, view, false);
         let scratch = Mount::Scratch(AbsPath::new("/tmp").unwrap(), ByteSize(4096));
-        let hidden =
-            [(Path::new("/etc/shadow"), Cover::File), (Path::new("/root/a b"), Cover::Directory)];
-        let words = words(&outline, &[Mount::Hides, scratch], hidden.into_iter(), version);
-        words.join(" ".as_ref()).into_string().unwrap()
+        let hidden = [("/etc/shadow", Cover::File), ("/root/a b", Cover::Directory)];
+        let hidden = hidden.map(|(path, cover)| (AbsPath::new(path).unwrap(), cover));
+        let hidden = hidden.iter().map(|(path, cover)| (path, *cover));
+        let words = words(&outline, &[Mount::Hides, scratch], hidden, version);
+        String::from_utf8(words.join(&b' ')).unwrap()
     }
 
     #[test]

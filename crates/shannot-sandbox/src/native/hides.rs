@@ -22,6 +22,7 @@ use super::looked::Looked;
 use super::scene::Scene;
 use super::spec::MaskKind;
 use crate::accounts;
+use crate::distant::{self, is_network};
 use crate::mounts::MountEntry;
 
 /// One hidden path.
@@ -37,7 +38,8 @@ impl Hidden {
     /// Whether it is a mount that must not be looked at: that would mount something, or wait for
     /// somebody else's server.
     pub(super) fn is_distant(&self, mounts: &[MountEntry]) -> bool {
-        let is_it = |m: &MountEntry| m.mount_point == self.path && distant(&m.fstype).is_some();
+        let is_it =
+            |m: &MountEntry| m.mount_point == self.path && distant::hide(&m.fstype).is_some();
         !self.seen() && mounts.iter().any(is_it)
     }
 
@@ -241,37 +243,14 @@ fn real_home(path: PathBuf, view: &View<'_>) -> Option<Hidden> {
 }
 
 fn mounts(all: &[MountEntry], hides: &[Hide], found: &mut BTreeSet<Hidden>) {
-    let wanted = |m: &MountEntry| distant(&m.fstype).is_some_and(|hide| hides.contains(&hide));
+    let wanted =
+        |m: &MountEntry| distant::hide(&m.fstype).is_some_and(|hide| hides.contains(&hide));
     for mount in all.iter().filter(|m| wanted(m) && m.mount_point != Path::new("/")) {
         // Not looked at: a look may hang or trigger the mount. A wrong guess is corrected when it
         // is covered.
         let path = mount.mount_point.clone();
         found.insert(Hidden { path, kind: MaskKind::Dir, inode: None });
     }
-}
-
-/// By what mounts of a type are hidden as a whole.
-fn distant(fstype: &str) -> Option<Hide> {
-    match fstype {
-        _ if is_automount(fstype) => Some(Hide::Automounts),
-        _ if is_network(fstype) => Some(Hide::NetworkFilesystems),
-        _ => None,
-    }
-}
-
-pub(super) fn is_automount(fstype: &str) -> bool {
-    fstype == "autofs"
-}
-
-/// File systems whose reads leave this host or wait for a process. `fuse.lxcfs` stays: a
-/// container's own `/proc/meminfo` is such a mount.
-pub(super) fn is_network(fstype: &str) -> bool {
-    const NETWORK: [&str; 13] = [
-        "9p", "afs", "beegfs", "ceph", "cifs", "coda", "fuseblk", "gfs2", "lustre", "nfs", "nfs4",
-        "ocfs2", "smb3",
-    ];
-    fstype != "fuse.lxcfs"
-        && (NETWORK.contains(&fstype) || fstype == "fuse" || fstype.starts_with("fuse."))
 }
 
 /// Adds every file and directory that a pattern matches.

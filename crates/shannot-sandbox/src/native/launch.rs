@@ -1,17 +1,18 @@
 //! Tier T3 from the supervisor's side: bwrap, and this program once more inside what it makes.
 
-use std::ffi::{CString, OsString};
+use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStringExt as _;
-use std::path::{Path, PathBuf};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
 
 use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags, fcntl_add_seals, memfd_create, open};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use shannot_policy::Plan;
 use shannot_policy::plan::Mount;
+use shannot_policy::types::AbsPath;
 
 use super::child::{KILL_TIME, readable};
 use super::error::Error;
@@ -34,7 +35,7 @@ use crate::mounts::MountEntry;
 pub(super) struct Launcher {
     pub(super) bwrap: Bwrap,
     /// The words that make the box.
-    pub(super) words: Vec<OsString>,
+    pub(super) words: Vec<Vec<u8>>,
     /// The program that goes on inside.
     pub(super) stage_two: PathBuf,
 }
@@ -93,13 +94,11 @@ impl Launcher {
                 "this bwrap cannot bound a scratch directory, for which it needs 0.7".into(),
             ));
         }
-        let covered: Vec<(&Path, Cover)> = hidden
-            .iter()
-            .filter_map(|hidden| Some((&*hidden.path, cover(hidden, mounts)?)))
-            .collect();
+        let covered = covers(hidden, mounts)?;
+        let covered = covered.iter().map(|(path, cover)| (path, *cover));
         Ok(Self {
             bwrap,
-            words: render::words(&plan.outline, &plan.mounts, covered.into_iter(), bwrap.version),
+            words: render::words(&plan.outline, &plan.mounts, covered, bwrap.version),
             stage_two: host.stage_two.clone().unwrap_or_default(),
         })
     }
@@ -155,7 +154,7 @@ impl Launcher {
 
     /// The whole command line: bwrap's own words, then this program inside.
     fn argv(&self, inside: &OwnedFd, handed: &OwnedFd) -> Vec<CString> {
-        let made = ["bwrap", "--as-pid-1"].map(OsString::from).into_iter();
+        let made = ["bwrap", "--as-pid-1"].map(Vec::from).into_iter();
         let command = [
             "--".into(),
             format!("/proc/self/fd/{}", inside.as_raw_fd()),
@@ -163,18 +162,34 @@ impl Launcher {
             handed.as_raw_fd().to_string(),
         ];
         let words = made.chain(self.words.iter().cloned());
-        let words = words.chain(["--chdir", "/"].map(OsString::from));
+        let words = words.chain(["--chdir", "/"].map(Vec::from));
         words
-            .chain(command.map(OsString::from))
+            .chain(command.map(String::into_bytes))
             // Paths and numbers hold no NUL.
-            .filter_map(|word| CString::new(word.into_vec()).ok())
+            .filter_map(|word| CString::new(word).ok())
             .collect()
     }
 }
 
+/// What bwrap is to put over all that is hidden.
+///
+/// # Errors
+/// A path that the kernel does not write like this.
+pub(super) fn covers(
+    hidden: &[Hidden],
+    mounts: &[MountEntry],
+) -> Result<Vec<(AbsPath, Cover)>, Error> {
+    let covered = hidden.iter().filter_map(|hidden| Some((&hidden.path, cover(hidden, mounts)?)));
+    let path = |path: &PathBuf| {
+        let read = AbsPath::new(path.as_os_str().as_bytes());
+        read.map_err(|error| Error::host("hide a path", io::Error::other(error)))
+    };
+    covered.map(|(hidden, cover)| Ok((path(hidden)?, cover))).collect()
+}
+
 /// What bwrap, which guesses nothing, is to put over a hidden path. `None` for one that is not
 /// there, or that this user cannot walk to.
-pub(super) fn cover(hidden: &Hidden, mounts: &[MountEntry]) -> Option<Cover> {
+fn cover(hidden: &Hidden, mounts: &[MountEntry]) -> Option<Cover> {
     if hidden.seen() || hidden.is_distant(mounts) {
         return Some(match hidden.kind {
             MaskKind::Dir => Cover::Directory,

@@ -17,7 +17,7 @@ use super::spec::CommandSpec;
 use super::{CAP_SETGID, CAP_SETPCAP, CAP_SETUID, CAP_SYS_ADMIN};
 use crate::bwrap::alone::{self, BwrapCall};
 use crate::bwrap::program::Bwrap;
-use crate::enforcement::{Enforcement, Engine, Layer, Status};
+use crate::enforcement::{Decider, Enforcement, Engine, Layer, Status};
 use crate::host::Host;
 
 /// A box made ready: it can be started any number of times.
@@ -65,6 +65,7 @@ impl Prepared {
         let enforcement = Enforcement {
             engine: if tier == Tier::T3 { Engine::Bwrap } else { Engine::Native },
             tier,
+            decided_by: Decider::Host,
             layers: report::layers(plan, host, &base),
             passed_over: Vec::new(),
         };
@@ -157,10 +158,7 @@ pub fn bwrap_call(plan: &Plan, host: &Host) -> Result<BwrapCall, Error> {
     })?;
     let scene = scene_of_host()?;
     let hidden = hides::find(&plan.hide, host.uid, &scene)?;
-    let covers: Vec<_> = hidden
-        .iter()
-        .filter_map(|h| Some((h.path.clone(), super::launch::cover(h, &scene.mounts)?)))
-        .collect();
+    let covers = super::launch::covers(&hidden, &scene.mounts)?;
     alone::render(plan, bwrap.version, &covers)
 }
 

@@ -7,7 +7,7 @@ use shannot_policy::profile::{LANDLOCK_ABI, Network, Processes, Tier};
 
 use super::base::Base;
 use super::counted::Counted;
-use super::hides;
+use crate::distant;
 use crate::enforcement::Layer;
 use crate::host::Host;
 use crate::mounts::MountEntry;
@@ -76,7 +76,7 @@ fn mount_points(plan: &Plan, mounts: &[MountEntry]) -> Option<Layer> {
         }
         Tier::L => {}
     }
-    let (automounts, network) = (open(hides::is_automount), open(hides::is_network));
+    let (automounts, network) = (open(distant::is_automount), open(distant::is_network));
     (automounts + network > 0).then(|| {
         Layer::not_enforced(
             MOUNT_POINTS,

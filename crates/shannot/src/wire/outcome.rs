@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use shannot_policy::Denial;
 use shannot_policy::profile::Tier;
 use shannot_policy::types::AbsPath;
-use shannot_sandbox::{Enforcement, Engine, Layer, PassedOver, Status};
+use shannot_sandbox::{Decider, Enforcement, Engine, Layer, PassedOver, Status};
 
 use super::{Data, WireError};
 use crate::event::{End, Failure, FailureKind, Limit, Outcome, StageEnd};
@@ -274,6 +274,8 @@ impl EnforcementMessage {
         Ok(Enforcement {
             engine: known("engine", &engines, Engine::as_str, &self.engine)?,
             tier: tier(&self.tier)?,
+            // It comes from an agent, which holds every request against a profile of its own.
+            decided_by: Decider::Host,
             layers: self.layers.into_iter().map(layer).collect::<Result<_, WireError>>()?,
             passed_over: self
                 .passed_over
@@ -324,6 +326,7 @@ mod tests {
             enforcement: Some(Enforcement {
                 engine: Engine::Bwrap,
                 tier: Tier::L,
+                decided_by: Decider::Host,
                 layers: vec![layer("a", Status::Enforced), layer("b", Status::NotEnforced)],
                 passed_over: vec![PassedOver { tier: Tier::T2, why: "no".to_owned() }],
             }),

@@ -1,7 +1,6 @@
 //! `shannot profile explain --bwrap`: the box of a command as one line for the shell of a host that
 //! has bwrap and nothing of ours.
 
-use std::ffi::OsString;
 use std::fmt::Write as _;
 
 use serde::Serialize;
@@ -50,12 +49,17 @@ fn line(call: &BwrapCall) -> Result<String, Error> {
         let _ = write!(text, "\\{byte:03o}");
         text
     });
-    let quote = |word: &OsString| -> std::io::Result<String> {
-        let text = word.to_str().ok_or_else(|| std::io::Error::other("a word is not UTF-8"))?;
+    let quote = |word: &Vec<u8>| -> std::io::Result<String> {
+        let text = std::str::from_utf8(word).map_err(std::io::Error::other)?;
         let quoted = shlex::try_quote(text).map(std::borrow::Cow::into_owned);
         quoted.map_err(|_| std::io::Error::other("a word holds a NUL"))
     };
     let words: std::io::Result<Vec<_>> = call.argv.iter().map(quote).collect();
     let words = words.map_err(|e| Error::internal("quote the command line", e))?.join(" ");
-    Ok(format!("{{ printf '{octal}' | {words} {FILTER_FD}<&0 0<&4 4<&-; }} 4<&0"))
+    let limits: String =
+        call.limits.iter().map(|limit| format!("ulimit {limit} 2> /dev/null; ")).collect();
+    let wall = call.wall.as_secs_f64();
+    Ok(format!(
+        "{{ printf '{octal}' | ( {limits}exec timeout -s KILL {wall} {words} ) {FILTER_FD}<&0 0<&4 4<&-; }} 4<&0"
+    ))
 }
