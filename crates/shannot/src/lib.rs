@@ -50,7 +50,7 @@ mod run;
 
 pub use event::{End, Event, Failure, FailureKind, Limit, Outcome, StageEnd, Unreachable};
 pub use executor::{
-    Deployed, Executor, FarPath, Helper, Input, Io, LocalExecutor, Output, Sha256Hex, SshExecutor,
+    Answer, Deployed, Executor, FarPath, Helper, Input, Io, LocalExecutor, Output, Sha256Hex, SshExecutor,
     SshTarget, Step, TierTrial, deploy, probe,
 };
 pub use gate::{Gate, Refusal};

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use shannot::sandbox::{Enforcement, Status};
 use shannot::{
-    End, Executor as _, Failure, FailureKind, Io, Outcome, SshExecutor, SshTarget, Unreachable,
+    Answer, End, Executor as _, Failure, FailureKind, Io, Outcome, SshExecutor, SshTarget,
 };
 
 use super::deploy::{deploy, of_ssh, runtime};
@@ -114,21 +114,26 @@ fn answer(
     let runtime = runtime()?;
     let mut executor = SshExecutor::new(way.clone());
     let mut since = Instant::now();
-    let mut greeting = runtime.block_on(executor.greeting());
-    if let Err(Failure::Unreachable(why)) = &greeting
-        && why.lacks_helper
+    let mut answer = runtime.block_on(executor.answer());
+    if let Ok(Answer::Shell) = &answer
         && ssh.deploy.value == Deploy::Ask
         && !told.json
-        && is_wanted(why)?
+        && is_wanted(&target.name.value)?
     {
         deploy(&target.name.value, ssh, Program::own()?)?;
         executor = SshExecutor::new(way.clone());
         since = Instant::now();
-        greeting = runtime.block_on(executor.greeting());
+        answer = runtime.block_on(executor.answer());
     }
-    let found = greeting.map_err(Error::from).map(|greeting| {
-        let profiles = if greeting.pinned { "its own profiles only" } else { "any profile" };
-        format!("shannot {}, {profiles}", greeting.version)
+    let found = answer.map_err(Error::from).map(|answer| match answer {
+        Answer::Agent(greeting) => {
+            let profiles = if greeting.pinned { "its own profiles only" } else { "any profile" };
+            format!("shannot {}, {profiles}", greeting.version)
+        }
+        Answer::Shell => {
+            let name = &target.name.value;
+            format!("none; bwrap is to make the boxes (`shannot remote deploy {name}` puts one there)")
+        }
     });
     if !told.tell(Step::new("helper", since.elapsed(), found.as_ref().map(Clone::clone))) {
         return Ok(false);
@@ -146,11 +151,11 @@ fn answer(
 }
 
 /// Offers to put the helper on a host that has none.
-fn is_wanted(why: &Unreachable) -> Result<bool, Error> {
+fn is_wanted(name: &TargetName) -> Result<bool, Error> {
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
         return Ok(false);
     }
-    human::complain(&why.to_string());
+    human::complain(&format!("{name}: there is no helper on the host"));
     let asked = std::io::stderr()
         .write_all(b"shannot: put it there, below ~/.cache/shannot/bin? [y/N] ")
         .and_then(|()| {

@@ -27,6 +27,8 @@ pub const FILTER_FD: u32 = 3;
 pub struct BwrapCall {
     /// All words, the program first.
     pub argv: Vec<Vec<u8>>,
+    /// Where the command starts.
+    pub cwd: AbsPath,
     /// Arguments of `ulimit` in the shell that starts it.
     pub limits: Vec<String>,
     /// How long it may take: arguments of timeout(1), which is to start it.
@@ -81,7 +83,8 @@ pub(crate) fn render(
     let filter = Filter { exec: Exec::ByAnother, ..stage.filter };
     let limits = limits(&plan.limits);
     let wall = plan.wall.as_duration();
-    Ok(BwrapCall { argv, limits, wall, filter: filter.compile().to_bytes(), enforcement })
+    let cwd = plan.cwd.path();
+    Ok(BwrapCall { argv, cwd, limits, wall, filter: filter.compile().to_bytes(), enforcement })
 }
 
 fn layers(plan: &Plan, hidden: usize) -> Vec<Layer> {

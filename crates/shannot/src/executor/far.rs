@@ -171,7 +171,7 @@ async fn attend(
     }
 }
 
-async fn until(instant: Option<tokio::time::Instant>) {
+pub(super) async fn until(instant: Option<tokio::time::Instant>) {
     match instant {
         Some(instant) => tokio::time::sleep_until(instant).await,
         None => std::future::pending().await,
@@ -179,7 +179,7 @@ async fn until(instant: Option<tokio::time::Instant>) {
 }
 
 /// Waits until the caller wants no more of a run that has ended.
-async fn unwanted(orders: &mut mpsc::UnboundedReceiver<Order>) {
+pub(super) async fn unwanted(orders: &mut mpsc::UnboundedReceiver<Order>) {
     // Signals have nobody left to go to.
     while let Some(Order::Signal(_)) = orders.recv().await {}
 }
@@ -346,14 +346,14 @@ fn chain(error: &dyn std::error::Error) -> String {
 }
 
 /// Where output goes.
-enum Sink<'e> {
+pub(super) enum Sink<'e> {
     Events(&'e mpsc::Sender<Event>),
     Fds { stdout: Passage, stderr: Passage },
 }
 
 /// A way to a descriptor of the caller's: a pipe of our own before it, so that one that blocks holds
 /// nobody up who holds the limits.
-struct Passage {
+pub(super) struct Passage {
     to: tokio::sync::Mutex<Option<Pipe>>,
     task: Ended<std::io::Result<()>>,
 }
@@ -404,7 +404,7 @@ impl Passage {
 }
 
 impl<'e> Sink<'e> {
-    fn new(output: Output, events: &'e mpsc::Sender<Event>) -> Result<Self, Failure> {
+    pub(super) fn new(output: Output, events: &'e mpsc::Sender<Event>) -> Result<Self, Failure> {
         Ok(match output {
             Output::Events => Self::Events(events),
             Output::Fds { stdout, stderr } => {
@@ -413,14 +413,14 @@ impl<'e> Sink<'e> {
         })
     }
 
-    async fn stdout(&self, bytes: Bytes) -> Result<(), ()> {
+    pub(super) async fn stdout(&self, bytes: Bytes) -> Result<(), ()> {
         match self {
             Self::Events(events) => events.send(Event::Stdout(bytes)).await.map_err(drop),
             Self::Fds { stdout, .. } => stdout.write(&bytes).await,
         }
     }
 
-    async fn stderr(&self, bytes: Bytes) -> Result<(), ()> {
+    pub(super) async fn stderr(&self, bytes: Bytes) -> Result<(), ()> {
         match self {
             Self::Events(events) => events.send(Event::Stderr(bytes)).await.map_err(drop),
             Self::Fds { stderr, .. } => stderr.write(&bytes).await,
@@ -428,7 +428,7 @@ impl<'e> Sink<'e> {
     }
 
     /// Waits until all has come where it shall go.
-    async fn finish(self) -> Result<(), Failure> {
+    pub(super) async fn finish(self) -> Result<(), Failure> {
         match self {
             Self::Events(_) => Ok(()),
             Self::Fds { stdout, stderr } => {

@@ -235,6 +235,11 @@ impl Survey {
         Ok(())
     }
 
+    /// Why that host has no bwrap to be trusted, if so.
+    pub fn lacks_bwrap(&self) -> Option<&str> {
+        self.bwrap.is_none().then_some(&*self.no_bwrap)
+    }
+
     /// Writes a plan as a call of that host's bwrap.
     ///
     /// # Errors
@@ -419,7 +424,7 @@ fn trusted(version: &str, owners: &str) -> Result<Version, String> {
         owners.lines().map(|line| line.split_whitespace().collect()).collect();
     let state = |place: &str| lines.iter().find(|fields| fields.last() == Some(&place));
     if state("/usr/bin/bwrap").is_none() {
-        return Err("there is neither a helper nor /usr/bin/bwrap on the host".to_owned());
+        return Err("there is no /usr/bin/bwrap".to_owned());
     }
     for (place, kind) in PLACES {
         let fields = state(place).map(Vec::as_slice).unwrap_or_default();

@@ -114,7 +114,7 @@ impl Helper {
                      if test -x \"$p\"; then case $(sha256sum < \"$p\") in \
                      \"{digest}  -\") exec \"$p\" agent stdio;; esac; \
                      echo \"{CHANGED}\" >&2; exit 126; fi; \
-                     echo \"{ABSENT}\" >&2; exit 127'"
+                     echo \"{SHELL}\"; {BOOT}'"
                 )
             }
         }
@@ -151,8 +151,11 @@ pub(super) const PUT: &str = "shannot-deploy put";
 /// Its exit code where the program does not start.
 pub(super) const NO_START: i32 = 126;
 
-/// What the far shell says where there is no helper.
-pub(super) const ABSENT: &str = "shannot: there is no helper";
+/// What the far shell says where there is no helper, before it reads scripts.
+pub(super) const SHELL: &str = "shannot: there is no helper";
+/// Reads a script of as many bytes as the line before it says, and no byte more.
+const BOOT: &str = "next() { read -r size; script=$(dd bs=\"$size\" count=1 iflag=fullblock \
+                    2>/dev/null); eval \"$script\"; }; next";
 /// What the far shell says of a helper that is not the one that was deployed.
 pub(super) const CHANGED: &str = "shannot: the helper is not the one that was deployed";
 
@@ -242,19 +245,22 @@ mod tests {
         for shell in ["sh", "dash", "bash", "fish", "csh", "tcsh"] {
             let home = std::env::temp_dir().join(format!("shannot {} {shell}", std::process::id()));
             std::fs::create_dir(&home).unwrap();
-            let run = |line: &str, program: &[u8]| {
-                let input = [GO, program].concat();
+            let run_with = |line: &str, input: &[u8]| {
                 let mut command = std::process::Command::new(shell);
                 command.args(["-c", line]).env("HOME", &home).stdin(Stdio::piped());
                 command.stdout(Stdio::piped()).stderr(Stdio::piped());
                 let mut child = command.spawn().unwrap_or_else(|e| panic!("{shell}: {e}"));
                 // It may not read it.
-                let _ = child.stdin.take().unwrap().write_all(&input);
+                let _ = child.stdin.take().unwrap().write_all(input);
                 let ended = child.wait_with_output().unwrap();
                 let text = |bytes| String::from_utf8(bytes).unwrap();
                 (ended.status.code().unwrap(), text(ended.stdout), text(ended.stderr))
             };
-            assert_eq!(run(&start, b""), (127, String::new(), format!("{ABSENT}\n")), "{shell}");
+            let run = |line, program: &[u8]| run_with(line, &[GO, program].concat());
+            assert_eq!(run_with(&start, b""), (0, format!("{SHELL}\n"), String::new()), "{shell}");
+            let script = b"9\necho 'a!'";
+            let said = (0, format!("{SHELL}\na!\n"), String::new());
+            assert_eq!(run_with(&start, script), said, "{shell}");
             let machine = std::env::consts::ARCH;
             let (code, _, said) = run(&deploy, &program[1..]);
             assert_eq!((code, said.as_str()), (1, "it did not arrive whole\n"), "{shell}");

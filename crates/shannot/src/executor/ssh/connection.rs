@@ -8,10 +8,12 @@ use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::command::SshTarget;
+use super::command::{SHELL, SshTarget};
 use super::diagnosis::{beginning, diagnose, text_of, with};
+use super::shell::Shell;
 use crate::event::Unreachable;
 use crate::wire::{API, FrameBody, Greeting};
 
@@ -39,11 +41,11 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Starts `ssh` and waits for the agent's greeting.
+    /// Starts `ssh` and waits for the agent's greeting, or what the shell says in its place.
     ///
     /// # Errors
-    /// Why there is none, and what to do about it.
-    pub(super) async fn open(target: &SshTarget) -> Result<Self, Unreachable> {
+    /// Why there is neither, and what to do about it.
+    pub(super) async fn open(target: &SshTarget) -> Result<Opened, Unreachable> {
         let unreachable = |what: String, hint: Option<&str>| {
             Unreachable::new(&target.name, what, hint.map(str::to_owned))
         };
@@ -53,7 +55,12 @@ impl Connection {
         let mut noise = Vec::new();
         let greeted = greeting(&mut stdout, &mut noise);
         let greeting = match tokio::time::timeout(target.connect_timeout, greeted).await {
-            Ok(Some(greeting)) => greeting,
+            Ok(Some(Answered::Agent(greeting))) => greeting,
+            Ok(Some(Answered::Shell)) => {
+                let stderr = listener.stop().await;
+                let stderr = stderr.ok_or_else(|| unreachable("its streams have ended".into(), None))?;
+                return Ok(Opened::Shell(Shell { child, stdin, stdout, stderr }));
+            }
             Ok(None) => {
                 if noise.len() >= MOST_NOISE {
                     let _ = child.start_kill();
@@ -99,7 +106,7 @@ impl Connection {
             let _ = driver.await;
             end(child).await;
         });
-        Ok(Self { send, greeting, stderr: heard, driver })
+        Ok(Opened::Agent(Self { send, greeting, stderr: heard, driver }))
     }
 
     /// Whether it is known to have ended.
@@ -113,6 +120,15 @@ impl Connection {
     }
 }
 
+/// What answers on a host.
+#[derive(Debug)]
+pub(super) enum Opened {
+    /// An agent.
+    Agent(Connection),
+    /// A shell, where there is no helper.
+    Shell(Shell),
+}
+
 /// An `ssh` that runs, and its streams.
 #[derive(Debug)]
 pub(super) struct Ssh {
@@ -122,7 +138,7 @@ pub(super) struct Ssh {
     pub(super) stdout: ChildStdout,
     /// What it and the far side say on standard error.
     pub(super) heard: Arc<Mutex<Vec<u8>>>,
-    pub(super) listener: JoinHandle<()>,
+    pub(super) listener: Listener,
 }
 
 impl Ssh {
@@ -132,7 +148,7 @@ impl Ssh {
         command.args(target.words(far_command));
         let (child, stdin, stdout, stderr) = spawn(&mut command, target)?;
         let heard = Arc::new(Mutex::new(Vec::new()));
-        let listener = tokio::spawn(listen(stderr, Arc::clone(&heard)));
+        let listener = Listener::new(stderr, Arc::clone(&heard));
         Ok(Self { child, stdin, stdout, heard, listener })
     }
 }
@@ -158,9 +174,9 @@ pub(super) fn spawn(
 }
 
 /// Waits until it has ended and what it said on its way out is there. Its exit code.
-pub(super) async fn last_words(child: &mut Child, listener: JoinHandle<()>) -> Option<i32> {
+pub(super) async fn last_words(child: &mut Child, listener: Listener) -> Option<i32> {
     let ended = tokio::time::timeout(Duration::from_secs(2), child.wait()).await;
-    let _ = tokio::time::timeout(Duration::from_millis(500), listener).await;
+    let _ = tokio::time::timeout(Duration::from_millis(500), listener.task).await;
     ended.ok()?.ok()?.code()
 }
 
@@ -171,8 +187,14 @@ async fn end(mut child: Child) {
     }
 }
 
-/// Reads to the agent's greeting; `None` where there is none. What came before it is noise.
-async fn greeting(stdout: &mut BufReader<ChildStdout>, noise: &mut Vec<u8>) -> Option<Greeting> {
+/// Who has answered.
+enum Answered {
+    Agent(Greeting),
+    Shell,
+}
+
+/// Reads to the agent's greeting, or the shell's; `None` where there is none. What came before it is noise.
+async fn greeting(stdout: &mut BufReader<ChildStdout>, noise: &mut Vec<u8>) -> Option<Answered> {
     loop {
         let start = noise.len();
         let left = MOST_NOISE.saturating_sub(start);
@@ -181,7 +203,10 @@ async fn greeting(stdout: &mut BufReader<ChildStdout>, noise: &mut Vec<u8>) -> O
         }
         let line = noise[start..].strip_suffix(b"\n").unwrap_or(&noise[start..]);
         if let Some(greeting) = Greeting::parse(line) {
-            return Some(greeting);
+            return Some(Answered::Agent(greeting));
+        }
+        if line == SHELL.as_bytes() {
+            return Some(Answered::Shell);
         }
     }
 }
@@ -192,10 +217,47 @@ async fn read_line(from: &mut (impl AsyncBufRead + Unpin), to: &mut Vec<u8>, mos
     from.take(most).read_until(b'\n', to).await.unwrap_or(0)
 }
 
-/// Keeps the latest that comes.
-async fn listen(mut stderr: ChildStderr, heard: Arc<Mutex<Vec<u8>>>) {
+/// Keeps the latest that comes on standard error.
+#[derive(Debug)]
+pub(super) struct Listener {
+    task: JoinHandle<Option<ChildStderr>>,
+    /// Tells it to stop.
+    going: oneshot::Sender<()>,
+}
+
+impl Listener {
+    fn new(stderr: ChildStderr, heard: Arc<Mutex<Vec<u8>>>) -> Self {
+        let (going, stop) = oneshot::channel();
+        Self { task: tokio::spawn(listen(stderr, heard, stop)), going }
+    }
+
+    /// Stops, and gives the stream back if it has not ended.
+    async fn stop(self) -> Option<ChildStderr> {
+        let _ = self.going.send(());
+        self.task.await.ok().flatten()
+    }
+}
+
+async fn listen(
+    mut stderr: ChildStderr,
+    heard: Arc<Mutex<Vec<u8>>>,
+    stop: oneshot::Receiver<()>,
+) -> Option<ChildStderr> {
     let mut buffer = vec![0; MOST_STDERR];
-    while let Ok(read @ 1..) = stderr.read(&mut buffer).await {
+    // One that is dropped, and not told to stop, goes on.
+    let stop = async {
+        if stop.await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::pin!(stop);
+    loop {
+        let read = tokio::select! {
+            biased;
+            read = stderr.read(&mut buffer) => read,
+            () = &mut stop => return Some(stderr),
+        };
+        let Ok(read @ 1..) = read else { return None };
         let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
         heard.extend_from_slice(&buffer[..read]);
         let old = heard.len().saturating_sub(MOST_STDERR);

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::command::{ABSENT, CHANGED, Helper, SshTarget};
+use super::command::{CHANGED, Helper, SshTarget};
 use crate::event::Unreachable;
 
 /// Fit to be shown: a far host's words must not move a cursor.
@@ -35,12 +35,10 @@ pub(super) fn diagnose(
     noise: &[u8],
 ) -> Unreachable {
     let name = &target.name;
-    let lacks_helper = matches!(status, Some(127)) && said.contains(ABSENT);
     let deploy = format!("`shannot remote deploy {name}` puts it there");
     let (what, hint) = match status {
         // What ssh(1) says of its own errors.
         Some(255) => (with("ssh failed", said), hint_of(said, target)),
-        Some(127) if lacks_helper => ("there is no helper on the host".to_owned(), Some(deploy)),
         Some(126) if said.contains(CHANGED) => {
             let what = "the helper on the host is not the one that was deployed".to_owned();
             (what, Some(format!("find out who changed it; then {deploy}")))
@@ -62,7 +60,7 @@ pub(super) fn diagnose(
             (what, Some(hint))
         }
     };
-    Unreachable { lacks_helper, ..Unreachable::new(name, what, hint) }
+    Unreachable::new(name, what, hint)
 }
 
 /// How a person would go there with ssh(1).

@@ -6,20 +6,23 @@ use std::time::{Duration, Instant};
 
 use shannot_policy::profile::Table;
 use shannot_policy::{Grant, Profile};
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::far::{self, Asked, tell_end};
+use super::start::internal;
 use super::{Executor, Io};
 use crate::event::{End, Failure, Outcome, Unreachable};
 use crate::run::{Order, Run};
 use crate::wire::{Greeting, ProfileChoice, ProfileKnown, ProfileText, RunRequest, profile_digest};
-use connection::Connection;
+use connection::{Connection, Opened};
+use shell::Shell;
 
 mod command;
 mod connection;
 mod deploy;
 mod diagnosis;
 mod probe;
+mod shell;
 
 pub use command::{FarPath, Helper, Sha256Hex, SshTarget};
 pub use deploy::{Deployed, deploy};
@@ -36,6 +39,9 @@ const IDLE: Duration = Duration::from_secs(300);
 /// How long a host is left alone after it could not be reached: the first time, and at the most.
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 const LAST_BACKOFF: Duration = Duration::from_secs(30);
+/// How many runs there may be at once where each needs an `ssh` of its own: below the ten that sshd lets
+/// wait to be authenticated (`MaxStartups`), and the ten sessions of one connection (`MaxSessions`).
+const MOST_SHELLS: usize = 8;
 
 /// Runs requests on another host, over one `ssh` that all of them share. It is started by the first
 /// request, again when it was lost, and ended when it is not used.
@@ -43,6 +49,9 @@ const LAST_BACKOFF: Duration = Duration::from_secs(30);
 /// `ssh` is the system's, with its ssh_config(5), agents, jump hosts and known hosts; it asks nobody
 /// anything. The agent there authorizes again, against the profile of the grant, which travels along,
 /// or one of its own where it is pinned.
+///
+/// Where there is no agent, nothing is put there, and the host has a `bwrap`, each run has an `ssh` of its
+/// own, in which the host's shell starts the plan as one bwrap command line.
 #[derive(Debug, Clone)]
 pub struct SshExecutor {
     shared: Arc<Shared>,
@@ -54,12 +63,30 @@ struct Shared {
     host: Arc<str>,
     /// Held while one caller connects: the others want the same connection.
     link: Mutex<Link>,
+    shells: Arc<Semaphore>,
 }
 
 #[derive(Debug, Default)]
 struct Link {
     open: Option<Arc<Session>>,
+    /// Whether a shell answered the last time.
+    has_no_agent: bool,
     failed: Option<Failed>,
+}
+
+/// What a run goes over.
+enum Way {
+    Agent(Arc<Session>),
+    Shell(Box<Shell>, OwnedSemaphorePermit),
+}
+
+/// What answers on a host.
+#[derive(Debug)]
+pub enum Answer {
+    /// An agent, with this greeting.
+    Agent(Greeting),
+    /// Its shell: there is no helper. Commands are boxed by its bwrap, if it has one.
+    Shell,
 }
 
 /// An attempt that failed.
@@ -91,15 +118,19 @@ impl SshExecutor {
     /// An executor for a host. Nothing is started yet.
     pub fn new(target: SshTarget) -> Self {
         let host = target.name.as_str().into();
-        Self { shared: Arc::new(Shared { target, host, link: Mutex::default() }) }
+        let shells = Arc::new(Semaphore::new(MOST_SHELLS));
+        Self { shared: Arc::new(Shared { target, host, link: Mutex::default(), shells }) }
     }
 
-    /// Connects, if it is not, and returns how the agent there has greeted.
+    /// Connects, if it is not, and returns what answers.
     ///
     /// # Errors
-    /// The host cannot be reached, or has no agent.
-    pub async fn greeting(&self) -> Result<Greeting, Failure> {
-        Ok(self.shared.session().await?.connection.greeting.clone())
+    /// The host cannot be reached.
+    pub async fn answer(&self) -> Result<Answer, Failure> {
+        Ok(match self.shared.way().await? {
+            Way::Agent(session) => Answer::Agent(session.connection.greeting.clone()),
+            Way::Shell(..) => Answer::Shell,
+        })
     }
 }
 
@@ -131,19 +162,27 @@ impl Shared {
         events: &mpsc::Sender<crate::Event>,
         orders: &mut mpsc::UnboundedReceiver<Order>,
     ) -> Result<Outcome, Failure> {
-        let session = {
-            let connect = self.session();
+        let way = {
+            let connect = self.way();
             tokio::pin!(connect);
             loop {
                 tokio::select! {
                     biased;
-                    session = &mut connect => break session?,
+                    way = &mut connect => break way?,
                     order = orders.recv() => match order {
                         // There is nobody yet for a signal to go to.
                         Some(Order::Signal(_)) => {}
                         Some(Order::Cancel) | None => return Ok(Outcome::never(End::Cancelled)),
                     }
                 }
+            }
+        };
+        let session = match way {
+            Way::Agent(session) => session,
+            Way::Shell(shell, permit) => {
+                let done = shell::conduct(*shell, &self.target, grant, io, events, orders).await;
+                drop(permit);
+                return done;
             }
         };
         let (profile, digest) = session.choice(grant);
@@ -175,10 +214,10 @@ impl Shared {
     }
 
     /// The connection, opened where there is none.
-    async fn session(self: &Arc<Self>) -> Result<Arc<Session>, Failure> {
+    async fn way(self: &Arc<Self>) -> Result<Way, Failure> {
         let mut link = self.link.lock().await;
         if let Some(session) = link.open.as_ref().filter(|open| !open.connection.is_closed()) {
-            return Ok(Arc::clone(session));
+            return Ok(Way::Agent(Arc::clone(session)));
         }
         link.open = None;
         if let Some(failed) = &link.failed
@@ -188,16 +227,31 @@ impl Shared {
             why.what = format!("{} (next try in {:.1} s)", why.what, left.as_secs_f32());
             return Err(Failure::Unreachable(Box::new(why)));
         }
-        match self.open().await {
-            Ok(connection) => {
+        let opened = if link.has_no_agent {
+            // Each needs one of its own.
+            drop(link);
+            let permit = self.permit().await?;
+            let opened = self.open().await;
+            link = self.link.lock().await;
+            opened.map(|opened| (opened, permit))
+        } else {
+            let permit = self.permit().await?;
+            self.open().await.map(|opened| (opened, permit))
+        };
+        match opened {
+            Ok((Opened::Shell(shell), permit)) => {
+                (link.has_no_agent, link.failed) = (true, None);
+                Ok(Way::Shell(Box::new(shell), permit))
+            }
+            Ok((Opened::Agent(connection), _)) => {
                 let session = Arc::new(Session {
                     connection,
                     known: Lock::default(),
                     used: Lock::new(Instant::now()),
                 });
-                *link = Link { open: Some(Arc::clone(&session)), failed: None };
+                *link = Link { open: Some(Arc::clone(&session)), has_no_agent: false, failed: None };
                 tokio::spawn(close_when_idle(Arc::downgrade(self), Arc::downgrade(&session)));
-                Ok(session)
+                Ok(Way::Agent(session))
             }
             Err(why) => {
                 let before = link.failed.as_ref().map(|failed| failed.backoff * 2);
@@ -211,11 +265,16 @@ impl Shared {
 }
 
 impl Shared {
+    async fn permit(&self) -> Result<OwnedSemaphorePermit, Failure> {
+        let permit = Arc::clone(&self.shells).acquire_owned().await;
+        permit.map_err(|closed| internal("wait for a place", std::io::Error::other(closed)))
+    }
+
     /// Opens a connection, and puts the helper there first where a call may do so.
-    async fn open(&self) -> Result<Connection, Unreachable> {
+    async fn open(&self) -> Result<Opened, Unreachable> {
         let target = &self.target;
         match (Connection::open(target).await, &target.helper, &target.deploy) {
-            (Err(why), Helper::Deployed(sha256), Some(program)) if why.lacks_helper => {
+            (Ok(Opened::Shell(_)), Helper::Deployed(sha256), Some(program)) => {
                 deploy(target, program.clone(), sha256).await?;
                 Connection::open(target).await
             }
