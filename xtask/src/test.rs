@@ -5,8 +5,9 @@ use std::process::Command;
 use crate::setup;
 
 /// What the tests use beside the commands that they compare; those are listed where they are.
-const PACKAGES: [&str; 10] = [
+const PACKAGES: [&str; 11] = [
     "bubblewrap",
+    "busybox",
     "fish",
     "gcc",
     "libc6-dev",

@@ -40,6 +40,12 @@ impl Surroundings {
             locale: Locale::from_env(pairs),
         }
     }
+
+    /// Where this user's programs make sockets: `$XDG_RUNTIME_DIR`, or that of temporary files.
+    pub(crate) fn sockets() -> Option<PathBuf> {
+        // The `ssh` of Windows shares no connections.
+        cfg!(unix).then(|| absolute("XDG_RUNTIME_DIR").unwrap_or_else(env::temp_dir))
+    }
 }
 
 /// The executor of this machine for this program, which goes on inside a box where it has to.

@@ -50,8 +50,8 @@ mod run;
 
 pub use event::{End, Event, Failure, FailureKind, Limit, Outcome, StageEnd, Unreachable};
 pub use executor::{
-    Answer, Deployed, Executor, FarPath, Helper, Input, Io, LocalExecutor, Output, Sha256Hex, SshExecutor,
-    SshTarget, Step, TierTrial, deploy, probe,
+    Answer, Deployed, Executor, FarPath, Helper, Input, Io, LocalExecutor, Output, Sha256Hex,
+    SshExecutor, SshTarget, Step, TierTrial, deploy, probe,
 };
 pub use gate::{Gate, Refusal};
 pub use run::{Collected, Control, Run};

@@ -121,6 +121,7 @@ impl Sshd {
             connect_timeout: Duration::from_secs(20),
             helper: Helper::At(self.shannot.display().to_string().parse()?),
             deploy: None,
+            sockets: None,
         })
     }
 

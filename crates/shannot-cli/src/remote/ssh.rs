@@ -28,5 +28,6 @@ pub(crate) fn ssh_target(name: &TargetName, ssh: &Ssh) -> Result<SshTarget, Erro
         connect_timeout: ssh.connect_timeout.value.as_duration(),
         helper,
         deploy,
+        sockets: None,
     })
 }

@@ -78,7 +78,7 @@ pub(super) fn run(
     let targets = Targets::read(files, surroundings)?;
     let target = targets.targets.get(name).ok_or_else(|| targets.no_target(name))?;
     let ssh = of_ssh(target)?;
-    let way = ssh_target(name, ssh)?;
+    let way = SshTarget { sockets: Surroundings::sockets(), ..ssh_target(name, ssh)? };
     let mut told = Told { json: global.json, steps: Vec::new() };
     let works =
         reach(&way, &mut told)? && answer(&way, target, ssh, global, surroundings, &mut told)?;
@@ -132,7 +132,9 @@ fn answer(
         }
         Answer::Shell => {
             let name = &target.name.value;
-            format!("none; bwrap is to make the boxes (`shannot remote deploy {name}` puts one there)")
+            format!(
+                "none; bwrap is to make the boxes (`shannot remote deploy {name}` puts one there)"
+            )
         }
     });
     if !told.tell(Step::new("helper", since.elapsed(), found.as_ref().map(Clone::clone))) {

@@ -19,12 +19,11 @@ fn programs(sshd: &Sshd) -> Vec<std::path::PathBuf> {
 fn a_person_puts_the_helper_there() {
     for user in everyone() {
         let sshd = Sshd::with_home(user, "");
-        let said = sshd.refusal();
-        assert!(said.contains("there is no helper on the host"), "{said}");
-        assert!(said.contains("`shannot remote deploy far` puts it there"), "{said}");
+        assert_code(&end(&mut sshd.run(&[], &["true"])), 0);
         assert!(programs(&sshd).is_empty(), "a call has put something there");
         assert!(deploy(&sshd).text().starts_with("put "));
-        assert_code(&end(&mut sshd.run(&[], &["true"])), 0);
+        let run = end(&mut sshd.run(&["--json"], &["true"])).json();
+        assert_eq!(run["enforcement"]["decided_by"], "host", "{run}");
         assert!(deploy(&sshd).text().contains("has it already"));
         let [program] = &programs(&sshd)[..] else { panic!("{:?}", programs(&sshd)) };
         assert_eq!(program.metadata().unwrap().permissions().mode() & 0o7777, 0o700);
@@ -44,13 +43,15 @@ fn the_way_to_a_host_is_told() {
         (told.collect::<Vec<_>>(), steps.last().unwrap().clone())
     };
     let login = ["name", "tcp", "host key", "authentication"];
-    let (steps, last) = test(1);
-    assert_eq!(steps, [&login[..], &["helper"]].concat());
-    assert!(last["hint"].as_str().unwrap().contains("shannot remote deploy far"), "{last}");
+    let all = [&login[..], &["helper", "first command", "next command"]].concat();
+    let (steps, last) = test(0);
+    assert_eq!(steps, all);
+    assert!(last["found"].as_str().unwrap().contains("authorization not_enforced"), "{last}");
     assert_code(&deploy(&sshd), 0);
     let (steps, last) = test(0);
-    assert_eq!(steps, [&login[..], &["helper", "first command", "next command"]].concat());
-    assert!(last["found"].as_str().unwrap().starts_with("boxed in tier "), "{last}");
+    assert_eq!(steps, all);
+    let found = last["found"].as_str().unwrap();
+    assert!(found.starts_with("boxed in tier ") && !found.contains("authorization"), "{last}");
     let ended = end(&mut sshd.shannot(&["remote", "test", "far"]));
     assert_eq!(ended.text().lines().count(), 7, "{ended:?}");
     for (keys, steps, what) in [
@@ -133,7 +134,7 @@ fn only_where_it_is_asked_for_does_a_call_put_it_there() {
     let ended = deploy(&sshd);
     assert_code(&ended, 125);
     assert!(ended.complaint().contains("nothing is put on `far`"), "{ended:?}");
-    sshd.refusal();
+    assert_code(&end(&mut sshd.run(&[], &["true"])), 0);
     assert!(programs(&sshd).is_empty());
     sshd.configure("deploy = \"auto\"\n");
     assert_code(&end(&mut sshd.run(&[], &["true"])), 0);
@@ -167,7 +168,7 @@ fn a_home_that_cannot_keep_or_start_it_is_told() {
         let ended = deploy(&sshd);
         assert_code(&ended, 125);
         assert!(ended.complaint().contains(what), "{options}: {ended:?}");
-        let said = sshd.refusal();
-        assert!(said.contains("no helper"), "{said}");
+        // It is not needed there.
+        assert_code(&end(&mut sshd.run(&[], &["true"])), 0);
     }
 }

@@ -327,6 +327,10 @@ fn start_up_files_may_say_something() {
 
 /// A gate before a host, for programs that live for long.
 fn gate(sshd: &Sshd) -> Gate {
+    gate_by(sshd, Helper::At(helper().to_str().unwrap().parse().unwrap()), &std::env::temp_dir())
+}
+
+pub(crate) fn gate_by(sshd: &Sshd, helper: Helper, sockets: &Path) -> Gate {
     let path = |name| Some(sshd.place.path(name));
     let target = SshTarget {
         name: "far".to_owned(),
@@ -335,15 +339,16 @@ fn gate(sshd: &Sshd) -> Gate {
         known_hosts: path("known"),
         strict_host_key: true,
         connect_timeout: Duration::from_secs(10),
-        helper: Helper::At(helper().to_str().unwrap().parse().unwrap()),
+        helper,
         deploy: None,
+        sockets: Some(sockets.to_owned()),
     };
     let text = fs::read_to_string(anything()).unwrap();
     let profile = Profile::parse(&text, "p.toml", Examples::Check, &|_| Err(String::new()));
     Gate::new([Arc::new(profile.unwrap())], Arc::new(SshExecutor::new(target)))
 }
 
-fn request(words: &[&str]) -> Request {
+pub(crate) fn request(words: &[&str]) -> Request {
     Request {
         profile: "anything".parse().unwrap(),
         stages: Stages::new(vec![Argv::from_words(words.iter().copied()).unwrap()]).unwrap(),
@@ -353,7 +358,7 @@ fn request(words: &[&str]) -> Request {
     }
 }
 
-fn block_on(test: impl Future<Output = ()>) {
+pub(crate) fn block_on(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(test);
 }
@@ -476,12 +481,12 @@ fn an_agent_that_hears_garbage_ends() {
     assert!(ended.complaint().contains("no profile `nosuch`"), "{ended:?}");
 }
 
-fn spawn(command: &mut Command) -> Child {
+pub(crate) fn spawn(command: &mut Command) -> Child {
     let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.spawn().unwrap()
 }
 
-fn wait_for(child: &mut Child, text: &[u8]) {
+pub(crate) fn wait_for(child: &mut Child, text: &[u8]) {
     let mut there = vec![0; text.len()];
     child.stdout.as_mut().unwrap().read_exact(&mut there).unwrap();
     assert_eq!(there, text);

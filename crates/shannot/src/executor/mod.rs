@@ -19,7 +19,9 @@ mod threads;
 mod warm;
 
 pub use local::{LocalExecutor, TierTrial};
-pub use ssh::{Answer, Deployed, FarPath, Helper, Sha256Hex, SshExecutor, SshTarget, Step, deploy, probe};
+pub use ssh::{
+    Answer, Deployed, FarPath, Helper, Sha256Hex, SshExecutor, SshTarget, Step, deploy, probe,
+};
 
 /// Something that runs what was granted.
 ///

@@ -29,6 +29,9 @@ pub struct SshTarget {
     /// The program that a call puts there itself where [`Helper::Deployed`] is absent. Only if it has
     /// that digest.
     pub deploy: Option<Bytes>,
+    /// A directory in which to make a socket, by which the sessions of a host without an agent share one
+    /// connection: for programs that run many commands. Its path has neither quotes nor `%`.
+    pub sockets: Option<PathBuf>,
 }
 
 /// The program on the far host that answers as its agent.

@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 
 use super::command::{SHELL, SshTarget};
 use super::diagnosis::{beginning, diagnose, text_of, with};
+use super::master::Master;
 use super::shell::Shell;
 use crate::event::Unreachable;
 use crate::wire::{API, FrameBody, Greeting};
@@ -45,12 +46,15 @@ impl Connection {
     ///
     /// # Errors
     /// Why there is neither, and what to do about it.
-    pub(super) async fn open(target: &SshTarget) -> Result<Opened, Unreachable> {
+    pub(super) async fn open(
+        target: &SshTarget,
+        master: Option<&Master>,
+    ) -> Result<Opened, Unreachable> {
         let unreachable = |what: String, hint: Option<&str>| {
             Unreachable::new(&target.name, what, hint.map(str::to_owned))
         };
         let Ssh { mut child, stdin, stdout, heard, listener } =
-            Ssh::start(target, &target.helper.far_command())?;
+            Ssh::start(target, &target.helper.far_command(), master)?;
         let mut stdout = BufReader::with_capacity(MOST_NOISE, stdout);
         let mut noise = Vec::new();
         let greeted = greeting(&mut stdout, &mut noise);
@@ -58,8 +62,10 @@ impl Connection {
             Ok(Some(Answered::Agent(greeting))) => greeting,
             Ok(Some(Answered::Shell)) => {
                 let stderr = listener.stop().await;
-                let stderr = stderr.ok_or_else(|| unreachable("its streams have ended".into(), None))?;
-                return Ok(Opened::Shell(Shell { child, stdin, stdout, stderr }));
+                let stderr =
+                    stderr.ok_or_else(|| unreachable("its streams have ended".into(), None))?;
+                let shell = Shell { child, stdin, stdout, stderr };
+                return Ok(Opened::Shell(Box::new(shell)));
             }
             Ok(None) => {
                 if noise.len() >= MOST_NOISE {
@@ -126,7 +132,7 @@ pub(super) enum Opened {
     /// An agent.
     Agent(Connection),
     /// A shell, where there is no helper.
-    Shell(Shell),
+    Shell(Box<Shell>),
 }
 
 /// An `ssh` that runs, and its streams.
@@ -142,9 +148,14 @@ pub(super) struct Ssh {
 }
 
 impl Ssh {
-    /// Has a line read by the login shell there.
-    pub(super) fn start(target: &SshTarget, far_command: &str) -> Result<Self, Unreachable> {
+    /// Has a line read by the login shell there, by a connection of its own or a shared one.
+    pub(super) fn start(
+        target: &SshTarget,
+        far_command: &str,
+        master: Option<&Master>,
+    ) -> Result<Self, Unreachable> {
         let mut command = Command::new("ssh");
+        command.args(master.map(Master::options).into_iter().flatten());
         command.args(target.words(far_command));
         let (child, stdin, stdout, stderr) = spawn(&mut command, target)?;
         let heard = Arc::new(Mutex::new(Vec::new()));

@@ -38,7 +38,7 @@ pub async fn deploy(
     sha256: &Sha256Hex,
 ) -> Result<Deployed, Unreachable> {
     let Ssh { mut child, mut stdin, stdout, heard, listener } =
-        Ssh::start(target, &deploy_command(sha256))?;
+        Ssh::start(target, &deploy_command(sha256), None)?;
     let mut stdout = BufReader::new(stdout);
     let failed = |what: String, hint: Option<String>| Unreachable::new(&target.name, what, hint);
     let first = tokio::time::timeout(target.connect_timeout, said(&mut stdout)).await;

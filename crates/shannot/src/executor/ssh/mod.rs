@@ -15,12 +15,14 @@ use crate::event::{End, Failure, Outcome, Unreachable};
 use crate::run::{Order, Run};
 use crate::wire::{Greeting, ProfileChoice, ProfileKnown, ProfileText, RunRequest, profile_digest};
 use connection::{Connection, Opened};
+use master::Master;
 use shell::Shell;
 
 mod command;
 mod connection;
 mod deploy;
 mod diagnosis;
+mod master;
 mod probe;
 mod shell;
 
@@ -71,6 +73,8 @@ struct Link {
     open: Option<Arc<Session>>,
     /// Whether a shell answered the last time.
     has_no_agent: bool,
+    /// What the sessions of such a host share.
+    master: Option<Arc<Master>>,
     failed: Option<Failed>,
 }
 
@@ -229,19 +233,20 @@ impl Shared {
         }
         let opened = if link.has_no_agent {
             // Each needs one of its own.
+            let master = self.master(&mut link).await;
             drop(link);
             let permit = self.permit().await?;
-            let opened = self.open().await;
+            let opened = self.open(master.as_deref()).await;
             link = self.link.lock().await;
             opened.map(|opened| (opened, permit))
         } else {
             let permit = self.permit().await?;
-            self.open().await.map(|opened| (opened, permit))
+            self.open(None).await.map(|opened| (opened, permit))
         };
         match opened {
             Ok((Opened::Shell(shell), permit)) => {
                 (link.has_no_agent, link.failed) = (true, None);
-                Ok(Way::Shell(Box::new(shell), permit))
+                Ok(Way::Shell(shell, permit))
             }
             Ok((Opened::Agent(connection), _)) => {
                 let session = Arc::new(Session {
@@ -249,7 +254,7 @@ impl Shared {
                     known: Lock::default(),
                     used: Lock::new(Instant::now()),
                 });
-                *link = Link { open: Some(Arc::clone(&session)), has_no_agent: false, failed: None };
+                *link = Link { open: Some(Arc::clone(&session)), ..Link::default() };
                 tokio::spawn(close_when_idle(Arc::downgrade(self), Arc::downgrade(&session)));
                 Ok(Way::Agent(session))
             }
@@ -265,18 +270,32 @@ impl Shared {
 }
 
 impl Shared {
+    /// The connection that sessions share, made where there is none and one is wanted.
+    async fn master(self: &Arc<Self>, link: &mut Link) -> Option<Arc<Master>> {
+        if link.master.as_ref().is_none_or(|master| !master.is_there()) {
+            let sockets = self.target.sockets.as_deref()?;
+            // Without it, each connects by itself, and says what is wrong.
+            let master = Arc::new(Master::start(&self.target, sockets).await.ok()?);
+            tokio::spawn(end_when_idle(Arc::downgrade(self), Arc::downgrade(&master)));
+            link.master = Some(master);
+        }
+        let master = link.master.clone()?;
+        *master.used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        Some(master)
+    }
+
     async fn permit(&self) -> Result<OwnedSemaphorePermit, Failure> {
         let permit = Arc::clone(&self.shells).acquire_owned().await;
         permit.map_err(|closed| internal("wait for a place", std::io::Error::other(closed)))
     }
 
     /// Opens a connection, and puts the helper there first where a call may do so.
-    async fn open(&self) -> Result<Opened, Unreachable> {
+    async fn open(&self, master: Option<&Master>) -> Result<Opened, Unreachable> {
         let target = &self.target;
-        match (Connection::open(target).await, &target.helper, &target.deploy) {
+        match (Connection::open(target, master).await, &target.helper, &target.deploy) {
             (Ok(Opened::Shell(_)), Helper::Deployed(sha256), Some(program)) => {
                 deploy(target, program.clone(), sha256).await?;
-                Connection::open(target).await
+                Connection::open(target, None).await
             }
             (opened, ..) => opened,
         }
@@ -295,6 +314,23 @@ async fn close_when_idle(shared: Weak<Shared>, session: Weak<Session>) {
         // One who runs something holds it.
         if open.connection.is_closed() || Arc::strong_count(open) == 1 && used.elapsed() > IDLE {
             link.open = None;
+            return;
+        }
+    }
+}
+
+/// Ends a shared connection that nobody has used for some time.
+async fn end_when_idle(shared: Weak<Shared>, master: Weak<Master>) {
+    loop {
+        tokio::time::sleep(IDLE / 4).await;
+        let Some(shared) = shared.upgrade() else { return };
+        let mut link = shared.link.lock().await;
+        let own = |held: &&Arc<Master>| Weak::ptr_eq(&Arc::downgrade(held), &master);
+        let Some(held) = link.master.as_ref().filter(own) else { return };
+        let used = *held.used.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_used = shared.shells.available_permits() < MOST_SHELLS || used.elapsed() <= IDLE;
+        if !held.is_there() || !is_used {
+            link.master = None;
             return;
         }
     }

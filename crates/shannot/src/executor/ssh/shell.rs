@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use super::command::SshTarget;
 use super::diagnosis::beginning;
 use crate::event::{End, Event, Failure, FailureKind, Outcome, StageEnd, Unreachable};
-use crate::executor::far::{Sink, unwanted, until};
+use crate::executor::far::{Sink, until, unwanted};
 use crate::executor::relay::Reader;
 use crate::executor::start::internal;
 use crate::executor::{Input, Io};
@@ -139,7 +139,10 @@ impl Shell {
                 return Err(lost(target, format!("its shell did not survey it; it said `{said}`")));
             }
             let is_end = said.ends_with(SURVEYED)
-                && matches!(said.len().checked_sub(SURVEYED.len() + 1).map(|at| said[at]), None | Some(0));
+                && matches!(
+                    said.len().checked_sub(SURVEYED.len() + 1).map(|at| said[at]),
+                    None | Some(0)
+                );
             if is_end {
                 said.truncate(said.len() - SURVEYED.len());
                 return Ok(said);
@@ -156,8 +159,12 @@ impl Shell {
             return Err(refused(Error::Lacks { tier: Tier::T3, lacks }));
         }
         // Without Landlock, and with a filter that knows no ticket.
-        let facts =
-            HostFacts { arch: Arch::X86_64, ticket: Ticket(0), landlock_abi: 0, log_groups: Vec::new() };
+        let facts = HostFacts {
+            arch: Arch::X86_64,
+            ticket: Ticket(0),
+            landlock_abi: 0,
+            log_groups: Vec::new(),
+        };
         let plan = Plan::new(grant, Tier::T3, &facts);
         let garbled = |why: String| lost(target, why);
         let broken = |error: std::io::Error| lost(target, error.to_string());
