@@ -103,15 +103,18 @@ impl Status {
 }
 
 impl Layer {
-    pub(crate) fn enforced(name: &'static str, detail: impl Into<String>) -> Self {
+    /// One that the kernel enforces.
+    pub fn enforced(name: &'static str, detail: impl Into<String>) -> Self {
         Self { name: Cow::Borrowed(name), status: Status::Enforced, detail: detail.into() }
     }
 
-    pub(crate) fn not_enforced(name: &'static str, detail: impl Into<String>) -> Self {
+    /// One that is not in force.
+    pub fn not_enforced(name: &'static str, detail: impl Into<String>) -> Self {
         Self { name: Cow::Borrowed(name), status: Status::NotEnforced, detail: detail.into() }
     }
 
-    pub(crate) fn supervised(name: &'static str, detail: impl Into<String>) -> Self {
+    /// One that the supervisor sees to.
+    pub fn supervised(name: &'static str, detail: impl Into<String>) -> Self {
         Self { name: Cow::Borrowed(name), status: Status::Supervised, detail: detail.into() }
     }
 }

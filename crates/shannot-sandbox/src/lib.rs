@@ -4,25 +4,43 @@
 //! compiles; [`Prepared::start`] makes the box and starts its commands; [`start`] does both for one
 //! run, side by side; a [`Child`] is the box while it lives. Nothing here is asynchronous and nothing is decided: deciding is
 //! `shannot-policy`'s, waiting is `shannot`'s.
+//!
+//! On other systems there are only the values that tell of boxes, and bwrap's command line for a host
+//! far away: `build.rs` says where there are `boxes`, and only lists of modules ask.
 #![deny(unsafe_code)]
-#![cfg(target_os = "linux")]
 
-mod accounts;
-pub mod attack;
 mod bwrap;
 mod distant;
 mod enforcement;
-mod host;
+mod error;
 mod mountinfo;
-mod mounts;
-mod native;
-mod proc;
+mod report;
+mod status;
 
 pub use bwrap::alone::{BwrapCall, FILTER_FD};
 pub use bwrap::survey::{Survey, quoted, survey_script};
 pub use enforcement::{Decider, Enforcement, Engine, Layer, PassedOver, Status};
-pub use host::Host;
-pub use native::{
-    Begun, Child, Error, Prepared, StageStatus, Stdio, Warm, WarmError, begin, bwrap_call, prepare,
-    stage_two, start,
+pub use error::Error;
+pub use status::StageStatus;
+
+#[cfg(boxes)]
+mod accounts;
+#[cfg(boxes)]
+pub mod attack;
+#[cfg(boxes)]
+mod host;
+#[cfg(boxes)]
+mod mounts;
+#[cfg(boxes)]
+mod native;
+#[cfg(boxes)]
+mod proc;
+
+#[cfg(boxes)]
+pub use {
+    host::Host,
+    native::{
+        Begun, Child, Prepared, Stdio, Warm, WarmError, begin, bwrap_call, prepare, stage_two,
+        start,
+    },
 };

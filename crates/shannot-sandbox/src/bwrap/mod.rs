@@ -5,6 +5,7 @@
 //! that only root can have put there. [`alone`] is for hosts that have nothing of ours.
 
 pub(crate) mod alone;
+#[cfg(boxes)]
 pub(crate) mod program;
 pub(crate) mod render;
 pub(crate) mod survey;

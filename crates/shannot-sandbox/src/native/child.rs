@@ -11,15 +11,7 @@ use super::cgroup::MemoryGroup;
 use super::hull::Hull;
 use super::launch::Launched;
 use super::sys;
-
-/// How a command ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StageStatus {
-    /// By itself, with this exit code.
-    Exited(i32),
-    /// By a signal.
-    Signaled(i32),
-}
+use crate::status::StageStatus;
 
 impl StageStatus {
     pub(super) fn from_wait(status: i32) -> Self {

@@ -17,8 +17,9 @@ use super::spec::CommandSpec;
 use super::{CAP_SETGID, CAP_SETPCAP, CAP_SETUID, CAP_SYS_ADMIN};
 use crate::bwrap::alone::{self, BwrapCall};
 use crate::bwrap::program::Bwrap;
-use crate::enforcement::{Decider, Enforcement, Engine, Layer, Status};
+use crate::enforcement::{Decider, Enforcement, Engine};
 use crate::host::Host;
+use crate::report::check_required;
 
 /// A box made ready: it can be started any number of times.
 #[derive(Debug)]
@@ -128,21 +129,6 @@ pub(super) fn check_tier(tier: Tier, host: &Host) -> Result<(), Error> {
         ));
     }
     Ok(())
-}
-
-/// Whether every layer that the profile requires is enforced.
-pub(crate) fn check_required(plan: &Plan, enforcement: &Enforcement) -> Result<(), Error> {
-    let weak = |layer: &&Layer| {
-        let required = plan.require.iter().any(|name| name.as_str() == layer.name);
-        required && layer.status != Status::Enforced
-    };
-    match enforcement.layers.iter().find(weak) {
-        None => Ok(()),
-        Some(Layer { name, status, detail }) => Err(Error::Lacks {
-            tier: enforcement.tier,
-            lacks: format!("the profile requires `{name}`, which is {}: {detail}", status.as_str()),
-        }),
-    }
 }
 
 /// Writes a plan for tier T3 as one call of bwrap, for a host that has nothing of ours: with what is

@@ -1,9 +1,10 @@
-//! The layers of a box in words, from the same plan and the same findings that it is built from.
+//! The layers of a box of this host's in words, from the same plan and the same findings that it is
+//! built from.
 
 use shannot_policy::Plan;
-use shannot_policy::plan::seccomp::{Exec, Unheld, allowed_count};
-use shannot_policy::plan::{Identity, Mount, Namespace};
-use shannot_policy::profile::{LANDLOCK_ABI, Network, Processes, Tier};
+use shannot_policy::plan::Identity;
+use shannot_policy::plan::seccomp::{Exec, Unheld};
+use shannot_policy::profile::{LANDLOCK_ABI, Tier};
 
 use super::base::Base;
 use super::counted::Counted;
@@ -11,11 +12,10 @@ use crate::distant;
 use crate::enforcement::Layer;
 use crate::host::Host;
 use crate::mounts::MountEntry;
-
-/// The layer for what can be found below the root beside what was there at the start.
-pub(crate) const MOUNT_POINTS: &str = "mount_points";
-pub(crate) const LATER_MOUNTS: &str =
-    "what the host mounts while the box runs comes in, with the host's flags";
+use crate::report::{
+    LATER_MOUNTS, MOUNT_POINTS, devices, hides, lifetime, namespaces, network, processes, scratch,
+    seccomp,
+};
 
 pub(super) fn layers(plan: &Plan, host: &Host, base: &Base) -> Vec<Layer> {
     let mut layers =
@@ -26,15 +26,6 @@ pub(super) fn layers(plan: &Plan, host: &Host, base: &Base) -> Vec<Layer> {
     layers.extend([network(plan), processes(plan), lifetime(plan)]);
     layers.extend(limits(plan, &base.counted));
     layers
-}
-
-pub(crate) fn namespaces(plan: &Plan) -> Layer {
-    let names: Vec<_> = plan.outline.namespaces.iter().map(|n| n.as_str()).collect();
-    match plan.outline.tier {
-        Tier::L => Layer::not_enforced("namespaces", "none in tier L"),
-        Tier::T3 => Layer::enforced("namespaces", format!("{}; made by bwrap", names.join(", "))),
-        Tier::T1 | Tier::T2 => Layer::enforced("namespaces", names.join(", ")),
-    }
 }
 
 fn read_only(plan: &Plan) -> Layer {
@@ -48,20 +39,6 @@ fn read_only(plan: &Plan) -> Layer {
         Tier::T1 | Tier::T2 => "every mount read-only, nosuid, nodev, private",
     };
     Layer::enforced("read_only", how)
-}
-
-pub(crate) fn devices(plan: &Plan) -> Layer {
-    let by = if plan.outline.tier == Tier::L { "Landlock below /dev" } else { "nodev" };
-    Layer::enforced("devices", format!("closed by {by}, but for null, zero, full, random, urandom"))
-}
-
-pub(crate) fn hides(plan: &Plan, n: usize) -> Layer {
-    let how = match plan.outline.tier {
-        Tier::L => "cannot be read; their names and sizes show",
-        Tier::T3 => "covered: directories by empty mounts, files by a device that cannot be opened",
-        Tier::T1 | Tier::T2 => "covered by empty mounts of mode 000",
-    };
-    Layer::enforced("hidden", format!("{n} paths {how}"))
 }
 
 /// In tier L a look at an automount or a network mount cannot be prevented. Mounts that bwrap makes
@@ -83,18 +60,6 @@ fn mount_points(plan: &Plan, mounts: &[MountEntry]) -> Option<Layer> {
             format!("{automounts} automounts and {network} network mounts can be walked into"),
         )
     })
-}
-
-pub(crate) fn scratch(plan: &Plan) -> Option<Layer> {
-    let mounts: Vec<_> = plan
-        .mounts
-        .iter()
-        .filter_map(|m| match m {
-            Mount::Scratch(path, size) => Some(format!("{path} ({size})")),
-            _ => None,
-        })
-        .collect();
-    (!mounts.is_empty()).then(|| Layer::enforced("scratch", mounts.join(", ")))
 }
 
 fn identity(plan: &Plan, host: &Host) -> Layer {
@@ -124,11 +89,6 @@ fn landlock(plan: &Plan) -> Layer {
     Layer::enforced("landlock", format!("ABI {abi}; no writes{more}"))
 }
 
-pub(crate) fn seccomp(plan: &Plan) -> Layer {
-    let allowed = plan.stages.first().map_or(0, |s| allowed_count(s.filter.arch));
-    Layer::enforced("seccomp", format!("{allowed} system calls allowed, all others refused"))
-}
-
 fn exec(plan: &Plan) -> Layer {
     let listed = plan.stages.iter().any(|s| matches!(s.filter.exec, Exec::Listed));
     if listed {
@@ -138,35 +98,6 @@ fn exec(plan: &Plan) -> Layer {
     } else {
         Layer::enforced("exec", "once")
     }
-}
-
-pub(crate) fn network(plan: &Plan) -> Layer {
-    let own = plan.outline.namespaces.contains(&Namespace::Network);
-    match plan.outline.view.network {
-        Network::None if own => Layer::enforced("network", "none: no socket call, own namespace"),
-        Network::None => Layer::enforced("network", "none: no socket call"),
-        Network::Tables => Layer::enforced("network", "tables: netlink ROUTE and SOCK_DIAG only"),
-    }
-}
-
-pub(crate) fn processes(plan: &Plan) -> Layer {
-    match plan.outline.view.processes {
-        Processes::Host => Layer::enforced("processes", "the host's, read-only"),
-        Processes::Own if plan.outline.tier == Tier::L => {
-            Layer::not_enforced("processes", "the host's processes show in tier L")
-        }
-        Processes::Own => Layer::enforced("processes", "the box's own"),
-    }
-}
-
-pub(crate) fn lifetime(plan: &Plan) -> Layer {
-    let forks = plan.stages.iter().any(|s| s.filter.forks);
-    let by = match (plan.outline.tier, forks) {
-        (Tier::L, false) => "a command cannot fork and dies with its supervisor",
-        (Tier::L, true) => "a subreaper ends the Landlock domain of the run",
-        _ => "the pid namespace ends with the run",
-    };
-    Layer::enforced("lifetime", by)
 }
 
 fn limits(plan: &Plan, counted: &Counted) -> Vec<Layer> {

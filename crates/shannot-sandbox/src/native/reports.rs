@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 
-use super::child::{StageStatus, readable};
+use super::child::readable;
 use super::step::Record;
+use crate::status::StageStatus;
 
 /// How long the steps into the box may take. They are system calls on local state; one that
 /// blocks (a mount point on a dead server) must not hold the caller.

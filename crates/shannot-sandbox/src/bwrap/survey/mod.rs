@@ -17,7 +17,7 @@ use super::render::Cover;
 use super::version::Version;
 use crate::distant::{self, LOCAL_FUSE, NETWORK};
 use crate::mountinfo;
-use crate::native::Error;
+use crate::error::Error;
 
 const FUNCTIONS: &str = include_str!("survey.sh");
 
