@@ -31,6 +31,9 @@
 //! # }
 //! ```
 //!
+//! Boxes are made on Linux. On other systems there is no `LocalExecutor`, and all else is the same:
+//! commands run on other hosts.
+//!
 //! This crate reads no configuration, environment or home directory, prints nothing, and knows
 //! neither MCP nor a command line.
 #![forbid(unsafe_code)]
@@ -50,8 +53,10 @@ mod run;
 
 pub use event::{End, Event, Failure, FailureKind, Limit, Outcome, StageEnd, Unreachable};
 pub use executor::{
-    Answer, Deployed, Executor, FarPath, Helper, Input, Io, LocalExecutor, Output, Sha256Hex,
-    SshExecutor, SshTarget, Step, TierTrial, deploy, probe,
+    Answer, Deployed, Executor, FarPath, Helper, Input, Io, Output, Reader, Sha256Hex, SshExecutor,
+    SshTarget, Step, Writer, deploy, probe,
 };
+#[cfg(boxes)]
+pub use executor::{LocalExecutor, TierTrial};
 pub use gate::{Gate, Refusal};
 pub use run::{Collected, Control, Run};

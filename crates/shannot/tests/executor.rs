@@ -1,7 +1,7 @@
 //! The executor of a program that lives for long, through the gate.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
-#![cfg(target_os = "linux")]
+#![cfg(boxes)]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,7 +10,10 @@ use bytes::Bytes;
 use shannot::policy::profile::Examples;
 use shannot::policy::types::Timeout;
 use shannot::policy::{Argv, Cwd, Locale, Profile, Request, Stages, authorize};
-use shannot::{Collected, End, Event, Gate, Input, Io, Limit, LocalExecutor, Output, Run};
+use shannot::{
+    Collected, End, Event, Gate, Input, Io, Limit, LocalExecutor, Output, Reader, Run, Writer,
+};
+use tokio::io::AsyncReadExt as _;
 use tokio::time::timeout;
 
 const PROFILE: &str = r#"
@@ -198,4 +201,32 @@ async fn what_is_fed_comes_back_whole() {
     let collected = server.gate.run(request(&["cat"], None), io).unwrap().collect().await;
     assert!(matches!(collected.outcome.end, End::Exited(0)), "{:?}", collected.outcome);
     assert!(collected.stdout == bytes, "{} bytes", collected.stdout.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readers_and_writers_serve_in_the_place_of_descriptors() {
+    let server = server(8);
+    let bytes: Vec<u8> = (0..3_000_000u32).map(|n| (n % 251) as u8).collect();
+    let (to, mut out) = tokio::io::duplex(4096);
+    let stdin = Input::Reader(Reader::new(std::io::Cursor::new(bytes.clone())));
+    let output =
+        Output::Writers { stdout: Writer::new(to), stderr: Writer::new(tokio::io::sink()) };
+    let run = server.gate.run(request(&["cat"], None), Io { stdin, output }).unwrap();
+    let mut back = Vec::new();
+    let (read, collected) = tokio::join!(out.read_to_end(&mut back), run.collect());
+    assert!(matches!(collected.outcome.end, End::Exited(0)), "{:?}", collected.outcome);
+    assert_eq!((read.unwrap(), collected.outcome.stdout_bytes), (bytes.len(), 3_000_000));
+    assert!(back == bytes && collected.stdout.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_writer_that_has_gone_ends_the_command() {
+    let server = server(8);
+    let (to, out) = tokio::io::duplex(4096);
+    drop(out);
+    let output =
+        Output::Writers { stdout: Writer::new(to), stderr: Writer::new(tokio::io::sink()) };
+    let io = Io { stdin: Input::Empty, output };
+    let collected = server.gate.run(request(&["yes"], None), io).unwrap().collect().await;
+    assert!(matches!(collected.outcome.end, End::Signaled(13)), "{:?}", collected.outcome);
 }

@@ -11,9 +11,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::relay::{self, Pipe};
-use super::start::{Started, internal};
+use super::start::Started;
 use super::threads::Tidier;
-use super::{Input, Io, Output};
+use super::{Input, Io, Output, internal};
 use crate::event::{End, Event, Failure, Limit, Outcome};
 use crate::run::Order;
 
@@ -109,6 +109,7 @@ fn feed(input: Input, pipe: OwnedFd) -> Result<JoinHandle<()>, Failure> {
         // Dropping our end is the end of the file.
         Input::Empty => tokio::spawn(async {}),
         Input::Bytes(bytes) => tokio::spawn(relay::from_bytes(bytes, pipe()?)),
+        Input::Reader(reader) => tokio::spawn(relay::from_reader(reader, pipe()?)),
         Input::Fd(fd) => tokio::spawn(relay::from_fd(fd, pipe()?)),
     })
 }
@@ -130,6 +131,10 @@ fn drain(
         Output::Events => [
             tokio::spawn(relay::to_events(stdout, Event::Stdout, events.clone(), out_count)),
             tokio::spawn(relay::to_events(stderr, Event::Stderr, events.clone(), err_count)),
+        ],
+        Output::Writers { stdout: out, stderr: err } => [
+            tokio::spawn(relay::to_writer(stdout, out, out_count)),
+            tokio::spawn(relay::to_writer(stderr, err, err_count)),
         ],
         Output::Fds { stdout: out, stderr: err } => [
             tokio::spawn(relay::to_fd(stdout, out, out_count)),

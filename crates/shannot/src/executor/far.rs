@@ -1,6 +1,5 @@
 //! One run on another host, over a connection to its agent.
 
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -10,13 +9,11 @@ use http::{HeaderValue, Method, StatusCode, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::client::conn::http2::SendRequest;
-use tokio::io::Interest;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use super::relay::{self, Pipe, Reader};
-use super::start::{internal, pipe};
-use super::{Input, Io, Output};
+use super::io::{Sink, Source};
+use super::{Io, internal};
 use crate::event::{End, Event, Failure, FailureKind, Outcome, Unreachable};
 use crate::run::Order;
 use crate::wire::{
@@ -59,12 +56,12 @@ pub(super) async fn conduct(
     let sink = Sink::new(io.output, events)?;
     // There is room for it; and where there is no input, all of the request is there before it is sent.
     let _ = sender.send(FrameKind::Control, json.into()).await;
-    let feed = match io.stdin {
-        Input::Empty => {
+    let feed = match Source::new(io.stdin) {
+        None => {
             drop(sender);
             None
         }
-        input => Some(Ended(tokio::spawn(feed(input, sender)))),
+        Some(source) => Some(Ended(tokio::spawn(feed(source, sender)))),
     };
     let counts = [AtomicU64::new(0), AtomicU64::new(0)];
     let (named, id) = watch::channel(None);
@@ -189,7 +186,7 @@ fn lost(host: &str, what: impl Into<String>) -> Failure {
 }
 
 /// A task that ends when this is dropped.
-struct Ended<T>(JoinHandle<T>);
+pub(super) struct Ended<T>(pub(super) JoinHandle<T>);
 
 impl<T> Drop for Ended<T> {
     fn drop(&mut self) {
@@ -198,21 +195,10 @@ impl<T> Drop for Ended<T> {
 }
 
 /// Sends standard input to its end.
-async fn feed(input: Input, to: FrameSender) {
-    match input {
-        Input::Empty => {}
-        Input::Bytes(bytes) => {
-            let _ = to.send(FrameKind::Stdin, bytes).await;
-        }
-        Input::Fd(fd) => {
-            let mut reader = Reader::new(fd);
-            let mut buffer = Vec::new();
-            while let Ok(1..) = reader.read(&mut buffer).await {
-                let chunk = Bytes::from(std::mem::take(&mut buffer));
-                if to.send(FrameKind::Stdin, chunk).await.is_err() {
-                    return;
-                }
-            }
+async fn feed(mut source: Source, to: FrameSender) {
+    while let Some(chunk) = source.next().await {
+        if to.send(FrameKind::Stdin, chunk).await.is_err() {
+            return;
         }
     }
 }
@@ -343,100 +329,6 @@ fn chain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
-}
-
-/// Where output goes.
-pub(super) enum Sink<'e> {
-    Events(&'e mpsc::Sender<Event>),
-    Fds { stdout: Passage, stderr: Passage },
-}
-
-/// A way to a descriptor of the caller's: a pipe of our own before it, so that one that blocks holds
-/// nobody up who holds the limits.
-pub(super) struct Passage {
-    to: tokio::sync::Mutex<Option<Pipe>>,
-    task: Ended<std::io::Result<()>>,
-}
-
-impl Passage {
-    fn before(fd: OwnedFd) -> Result<Self, Failure> {
-        let (from, to) = pipe()?;
-        for end in [&from, &to] {
-            let set = rustix::fs::fcntl_setfl(end, rustix::fs::OFlags::NONBLOCK);
-            set.map_err(|errno| internal("set up a pipe", errno))?;
-        }
-        // Refused beyond the user's share; the default size works too.
-        let _ = rustix::pipe::fcntl_setpipe_size(&to, relay::CHUNK);
-        let watch = |fd, interest| {
-            relay::watch(fd, interest).map_err(|(_, error)| internal("watch a pipe", error))
-        };
-        let from = watch(from, Interest::READABLE)?;
-        let to = tokio::sync::Mutex::new(Some(watch(to, Interest::WRITABLE)?));
-        let task = Ended(tokio::spawn(relay::to_fd(from, fd, Arc::default())));
-        Ok(Self { to, task })
-    }
-
-    /// Fails once, when nobody reads any more; what comes later is dropped.
-    async fn write(&self, mut bytes: &[u8]) -> Result<(), ()> {
-        let mut to = self.to.lock().await;
-        while !bytes.is_empty() {
-            let Some(pipe) = &*to else { return Ok(()) };
-            let write = |fd: &OwnedFd| Ok(rustix::io::write(fd, bytes)?);
-            match pipe.async_io(Interest::WRITABLE, write).await {
-                Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
-                Err(_) => {
-                    *to = None;
-                    return Err(());
-                }
-            }
-        }
-        Ok(())
-    }
-
-    async fn finish(self) -> Result<(), Failure> {
-        let Self { to, mut task } = self;
-        drop(to);
-        match (&mut task.0).await {
-            Ok(passed) => passed.map_err(|error| internal("pass the output on", error)),
-            Err(_) => Ok(()),
-        }
-    }
-}
-
-impl<'e> Sink<'e> {
-    pub(super) fn new(output: Output, events: &'e mpsc::Sender<Event>) -> Result<Self, Failure> {
-        Ok(match output {
-            Output::Events => Self::Events(events),
-            Output::Fds { stdout, stderr } => {
-                Self::Fds { stdout: Passage::before(stdout)?, stderr: Passage::before(stderr)? }
-            }
-        })
-    }
-
-    pub(super) async fn stdout(&self, bytes: Bytes) -> Result<(), ()> {
-        match self {
-            Self::Events(events) => events.send(Event::Stdout(bytes)).await.map_err(drop),
-            Self::Fds { stdout, .. } => stdout.write(&bytes).await,
-        }
-    }
-
-    pub(super) async fn stderr(&self, bytes: Bytes) -> Result<(), ()> {
-        match self {
-            Self::Events(events) => events.send(Event::Stderr(bytes)).await.map_err(drop),
-            Self::Fds { stderr, .. } => stderr.write(&bytes).await,
-        }
-    }
-
-    /// Waits until all has come where it shall go.
-    pub(super) async fn finish(self) -> Result<(), Failure> {
-        match self {
-            Self::Events(_) => Ok(()),
-            Self::Fds { stdout, stderr } => {
-                stdout.finish().await?;
-                stderr.finish().await
-            }
-        }
-    }
 }
 
 /// Ends a run that never came to a host.

@@ -1,27 +1,40 @@
 //! Where a request runs.
 
 use std::fmt;
-use std::os::fd::OwnedFd;
 
-use bytes::Bytes;
 use shannot_policy::Grant;
 
+use crate::event::Failure;
 use crate::run::Run;
 
-mod conduct;
 mod far;
-mod local;
-mod probe;
-mod relay;
+mod io;
 mod ssh;
-mod start;
-mod threads;
-mod warm;
 
-pub use local::{LocalExecutor, TierTrial};
+pub use io::{Input, Io, Output, Reader, Writer};
 pub use ssh::{
     Answer, Deployed, FarPath, Helper, Sha256Hex, SshExecutor, SshTarget, Step, deploy, probe,
 };
+
+#[cfg(boxes)]
+mod conduct;
+#[cfg(boxes)]
+mod local;
+#[cfg(boxes)]
+mod passage;
+#[cfg(boxes)]
+mod probe;
+#[cfg(boxes)]
+mod relay;
+#[cfg(boxes)]
+mod start;
+#[cfg(boxes)]
+mod threads;
+#[cfg(boxes)]
+mod warm;
+
+#[cfg(boxes)]
+pub use local::{LocalExecutor, TierTrial};
 
 /// Something that runs what was granted.
 ///
@@ -34,39 +47,6 @@ pub trait Executor: fmt::Debug + Send + Sync {
     fn start(&self, grant: Grant, io: Io) -> Run;
 }
 
-/// What a run is fed and where its output goes.
-#[derive(Debug, Default)]
-pub struct Io {
-    /// Standard input of the first stage.
-    pub stdin: Input,
-    /// Standard output and error.
-    pub output: Output,
-}
-
-/// Standard input of the first stage. The box never gets the caller's own descriptor, only a
-/// pipe that is filled from it.
-#[derive(Debug, Default)]
-pub enum Input {
-    /// Nothing: the end of the file at once.
-    #[default]
-    Empty,
-    /// These bytes.
-    Bytes(Bytes),
-    /// Whatever this descriptor gives, as far as the command reads.
-    Fd(OwnedFd),
-}
-
-/// Where standard output and error go.
-#[derive(Debug, Default)]
-pub enum Output {
-    /// To the caller, as events.
-    #[default]
-    Events,
-    /// Straight to these descriptors, byte for byte; the events then only tell the end.
-    Fds {
-        /// For standard output.
-        stdout: OwnedFd,
-        /// For standard error.
-        stderr: OwnedFd,
-    },
+fn internal(what: &'static str, source: impl Into<std::io::Error>) -> Failure {
+    Failure::Internal { what, source: source.into() }
 }

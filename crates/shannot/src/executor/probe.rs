@@ -7,8 +7,9 @@ use shannot_policy::profile::Tier;
 use shannot_policy::{Grant, Plan};
 use shannot_sandbox::{Child, Enforcement, Stdio, prepare};
 
+use super::internal;
 use super::local::LocalExecutor;
-use super::start::{facts, internal, pipe};
+use super::start::{facts, pipe};
 use crate::event::Failure;
 
 /// How long an empty box may take to end.

@@ -10,10 +10,11 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::pipe::{SpliceFlags, fcntl_setpipe_size, splice};
-use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+use tokio::io::{AsyncReadExt as _, Interest};
 use tokio::sync::mpsc;
 
+use super::Writer;
 use crate::event::Event;
 
 /// What a pipe holds, where this user may have that much, and so what one event carries and one
@@ -53,6 +54,28 @@ pub(super) async fn to_events(
                 }
                 room.send(wrap(Bytes::from(buffer)));
             }
+        }
+    }
+}
+
+/// Reads a pipe of the box to its end and writes what comes. When nobody reads there any more,
+/// closing our end tells the command so, and that is no error.
+pub(super) async fn to_writer(
+    pipe: Pipe,
+    mut writer: Writer,
+    count: Arc<AtomicU64>,
+) -> io::Result<()> {
+    let mut buffer = Vec::new();
+    loop {
+        match pipe.async_io(Interest::READABLE, |fd| read_chunk(fd, &mut buffer)).await? {
+            0 => return writer.close().await,
+            n => match writer.put(&buffer).await {
+                Err(e) if e.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+                written => {
+                    written?;
+                    count.fetch_add(n as u64, Ordering::Relaxed);
+                }
+            },
         }
     }
 }
@@ -224,6 +247,17 @@ pub(super) async fn from_fd(input: OwnedFd, pipe: Pipe) {
     let mut buffer = Vec::new();
     while let Ok(1..) = input.read(&mut buffer).await {
         if write_all(&pipe, &buffer).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Feeds what a reader of the caller's gives to the box, as far as the box reads.
+pub(super) async fn from_reader(mut reader: super::Reader, pipe: Pipe) {
+    let pipe = Ok(pipe);
+    let mut buffer = vec![0; super::io::CHUNK];
+    while let Ok(read @ 1..) = reader.0.read(&mut buffer).await {
+        if write_all(&pipe, buffer.get(..read).unwrap_or_default()).await.is_err() {
             return;
         }
     }

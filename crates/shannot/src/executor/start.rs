@@ -11,6 +11,7 @@ use shannot_policy::{Grant, Plan};
 use shannot_sandbox::{Begun, Child, Enforcement, Error, Host, Stdio, WarmError};
 
 use super::conduct::Watch;
+use super::internal;
 use super::relay;
 use super::warm::WarmBoxes;
 use crate::event::Failure;
@@ -104,10 +105,6 @@ pub(super) fn facts(host: &Host) -> Result<HostFacts, Failure> {
 
 pub(super) fn pipe() -> Result<(OwnedFd, OwnedFd), Failure> {
     pipe_with(PipeFlags::CLOEXEC).map_err(|e| internal("make a pipe", e))
-}
-
-pub(super) fn internal(what: &'static str, source: impl Into<std::io::Error>) -> Failure {
-    Failure::Internal { what, source: source.into() }
 }
 
 /// The tiers to try, the best first: what the profile accepts and this user could have.

@@ -9,8 +9,7 @@ use shannot_policy::{Grant, Profile};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::far::{self, Asked, tell_end};
-use super::start::internal;
-use super::{Executor, Io};
+use super::{Executor, Io, internal};
 use crate::event::{End, Failure, Outcome, Unreachable};
 use crate::run::{Order, Run};
 use crate::wire::{Greeting, ProfileChoice, ProfileKnown, ProfileText, RunRequest, profile_digest};

@@ -18,10 +18,9 @@ use tokio::sync::mpsc;
 use super::command::SshTarget;
 use super::diagnosis::beginning;
 use crate::event::{End, Event, Failure, FailureKind, Outcome, StageEnd, Unreachable};
-use crate::executor::far::{Sink, until, unwanted};
-use crate::executor::relay::Reader;
-use crate::executor::start::internal;
-use crate::executor::{Input, Io};
+use crate::executor::far::{until, unwanted};
+use crate::executor::io::{Sink, Source};
+use crate::executor::{Input, Io, internal};
 use crate::run::Order;
 
 /// What runs the box there.
@@ -305,24 +304,15 @@ fn mark() -> Result<String, Failure> {
 
 /// Sends standard input to its end, and then holds the line: its end ends the box.
 async fn feed(input: Input, mut stdin: ChildStdin) {
-    let fed = match input {
-        Input::Empty => Ok(()),
-        Input::Bytes(bytes) => frames(&bytes, &mut stdin).await,
-        Input::Fd(fd) => {
-            let mut reader = Reader::new(fd);
-            let mut buffer = Vec::new();
-            loop {
-                if !matches!(reader.read(&mut buffer).await, Ok(1..)) {
-                    break Ok(());
-                }
-                let sent = frames(&buffer, &mut stdin).await;
-                if sent.is_err() {
-                    break sent;
-                }
-            }
+    let mut source = Source::new(input);
+    while let Some(source) = &mut source
+        && let Some(chunk) = source.next().await
+    {
+        if frames(&chunk, &mut stdin).await.is_err() {
+            return;
         }
-    };
-    if fed.is_ok() && stdin.write_all(b"0\n").await.is_ok() {
+    }
+    if stdin.write_all(b"0\n").await.is_ok() {
         std::future::pending::<()>().await;
     }
 }
