@@ -3,6 +3,8 @@
 //! profile takes longer than making a box.
 //!
 //! A profile that is broken, or whose examples fail, ends the build here.
+//!
+//! It also says what depends on the system: whether it has `boxes`, and whether it is `posix`.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -15,6 +17,11 @@ use shannot_policy::types::ProfileName;
 const NAMES: [&str; 5] = ["diagnostics", "minimal", "network", "readonly", "systemd"];
 
 fn main() {
+    cfg_aliases::cfg_aliases! {
+        // `shannot_elsewhere` lets Linux check what other systems get; see CONTRIBUTING.md.
+        boxes: { all(target_os = "linux", not(shannot_elsewhere)) },
+        posix: { all(unix, not(shannot_elsewhere)) },
+    }
     let root = std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets it");
     let dir = Path::new(&root).join("../../profiles");
     let mut code = String::from("&[\n");

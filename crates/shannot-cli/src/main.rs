@@ -1,13 +1,23 @@
 //! The program `shannot`: parse, do, answer with an exit code.
+//!
+//! What depends on the system that it runs on is said here and in `build.rs`, and nowhere else:
+//! whether this machine can make boxes, and whether it is a POSIX system.
 #![forbid(unsafe_code)]
 
+#[cfg(boxes)]
 mod agent;
 mod args;
 mod config;
+#[cfg(boxes)]
 mod doctor;
 mod error;
 mod exit_code;
 mod file;
+#[cfg(boxes)]
+mod here;
+#[cfg(not(boxes))]
+#[path = "elsewhere/mod.rs"]
+mod here;
 mod profile;
 mod profiles;
 mod remote;
@@ -17,6 +27,9 @@ mod run;
 mod run_id;
 mod shell;
 mod surroundings;
+#[cfg_attr(posix, path = "system/posix/mod.rs")]
+#[cfg_attr(not(posix), path = "system/other/mod.rs")]
+mod system;
 mod targets;
 mod usage;
 
@@ -25,13 +38,8 @@ use exit_code::ExitCode;
 
 fn main() -> std::process::ExitCode {
     let words: Vec<_> = std::env::args_os().collect();
-    if let Err(error) = shannot::sandbox::stage_two(&words) {
-        render::human::complain(&error.to_string());
-        return ExitCode::Failed.into();
-    }
-    if let Some(answers) = shannot::sandbox::attack::attacker(&words) {
-        render::human::print(&answers);
-        return ExitCode::Fine.into();
+    if let Some(code) = here::go_on_inside(&words) {
+        return code.into();
     }
     let code = match Cli::read(&words) {
         Ok(Cli { global, command }) if global.target.is_some() && !command.runs_on_targets() => {
@@ -41,11 +49,10 @@ fn main() -> std::process::ExitCode {
         Ok(Cli { global, command }) => match command {
             Subcommand::Run(args) => run::run(args, &global),
             Subcommand::Profile(args) => profile::run(args, &global),
-            Subcommand::Doctor(args) if args.attack => doctor::attack::run(&global),
-            Subcommand::Doctor(_) => doctor::run(&global),
+            Subcommand::Doctor(args) => here::doctor(&args, &global),
             Subcommand::Remote(args) => remote::run(args, &global),
             Subcommand::Config(args) => config::run(&args, &global),
-            Subcommand::Agent(args) => agent::run(&args),
+            Subcommand::Agent(args) => here::agent(&args),
             Subcommand::Completions(args) => shell::completions(&args),
             Subcommand::Man(args) => shell::man(&args),
         },

@@ -1,13 +1,17 @@
 //! Makes a request of words, for every subcommand that takes a command line.
 
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use shannot::policy::profile::Examples;
 use shannot::policy::types::{AbsPath, Timeout};
-use shannot::policy::{Argv, Cwd, Locale, Profile, Request, RequestError, Stages};
+use shannot::policy::{
+    Argv, Cwd, Grant, Locale, Profile, Request, RequestError, Stages, authorize,
+};
 
 use crate::error::Error;
+use crate::system;
 
 /// What a caller asks for, in words.
 #[derive(Debug)]
@@ -40,7 +44,7 @@ impl Asked {
     /// The command lines.
     pub(crate) fn stages(&self) -> Result<Stages, RequestError> {
         let argv = |words: &Vec<OsString>| {
-            Argv::from_words(words.iter().map(|word| word.clone().into_vec()))
+            Argv::from_words(words.iter().map(|word| word.clone().into_encoded_bytes()))
         };
         Stages::new(self.stages.iter().map(argv).collect::<Result<_, _>>()?)
     }
@@ -69,7 +73,23 @@ impl Asked {
 }
 
 fn absolute(path: &Path) -> Result<AbsPath, Error> {
-    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    AbsPath::new(absolute.into_os_string().into_vec())
+    AbsPath::new(system::absolute(path).into_os_string().into_encoded_bytes())
         .map_err(|source| Error::Cwd { path: path.to_owned(), source })
+}
+
+/// The profile's box around `true`.
+pub(crate) fn grant_for_nothing(profile: &Profile) -> Result<Grant, Error> {
+    const TRUE: &str =
+        "version = 1\nname = \"doctor\"\n[commands.true]\nabout = \"Does nothing.\"\n";
+    let none = |_: &_| Err("it extends nothing".to_owned());
+    let commands = Profile::parse(TRUE, "<built in>", Examples::Trust, &none)?.commands;
+    let profile = Arc::new(Profile { commands, ..profile.clone() });
+    let request = Request {
+        profile: profile.name.clone(),
+        stages: Stages::new(vec![Argv::from_words(["true"])?])?,
+        cwd: Cwd::Root,
+        timeout: None,
+        locale: Locale::default(),
+    };
+    authorize(&profile, request).map_err(Error::Denied)
 }

@@ -5,8 +5,9 @@ use std::env;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use shannot::LocalExecutor;
 use shannot::policy::Locale;
+
+use crate::system;
 
 /// What this process was started with.
 #[derive(Debug)]
@@ -15,7 +16,7 @@ pub(crate) struct Surroundings {
     pub(crate) profile: Option<OsString>,
     /// `$SHANNOT_CONFIG`.
     pub(crate) config: Option<PathBuf>,
-    /// `$HOME`, where it is absolute.
+    /// The user's home, where it is absolute.
     pub(crate) home: Option<PathBuf>,
     /// `$XDG_CONFIG_HOME/shannot`, by default `~/.config/shannot`.
     pub(crate) config_dir: Option<PathBuf>,
@@ -34,7 +35,7 @@ impl Surroundings {
         Self {
             profile: env::var_os("SHANNOT_PROFILE").filter(|name| !name.is_empty()),
             config: env::var_os("SHANNOT_CONFIG").filter(|p| !p.is_empty()).map(PathBuf::from),
-            home: absolute("HOME"),
+            home: home(),
             config_dir: config_dir(),
             cwd: env::current_dir().ok(),
             locale: Locale::from_env(pairs),
@@ -48,27 +49,26 @@ impl Surroundings {
     }
 }
 
-/// The executor of this machine for this program, which goes on inside a box where it has to.
-pub(crate) fn local_executor() -> LocalExecutor {
-    LocalExecutor::on_this_thread("/proc/self/exe".into())
-}
-
 fn absolute(name: &str) -> Option<PathBuf> {
     env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute())
+}
+
+fn home() -> Option<PathBuf> {
+    absolute("HOME").or_else(|| absolute(system::HOME))
 }
 
 /// The XDG base directory specification: "all paths must be absolute. If an implementation
 /// encounters a relative path it should ignore it."
 fn config_dir() -> Option<PathBuf> {
-    let base = absolute("XDG_CONFIG_HOME").or_else(|| Some(absolute("HOME")?.join(".config")));
+    let base = absolute("XDG_CONFIG_HOME").or_else(|| Some(home()?.join(".config")));
     base.map(|base| base.join("shannot"))
 }
 
 /// Shells keep `COLUMNS` to themselves, and a command in the box writes to a pipe: without this,
 /// `ps` would cut its lines at 80.
 fn terminal_size() -> impl Iterator<Item = (&'static str, String)> {
-    let size = rustix::termios::tcgetwinsize(rustix::stdio::stdout()).ok();
-    size.into_iter().flat_map(|size| {
-        [("COLUMNS", size.ws_col), ("LINES", size.ws_row)].map(|(name, n)| (name, n.to_string()))
+    let size = terminal_size::terminal_size_of(std::io::stdout());
+    size.into_iter().flat_map(|(width, height)| {
+        [("COLUMNS", width.0), ("LINES", height.0)].map(|(name, n)| (name, n.to_string()))
     })
 }

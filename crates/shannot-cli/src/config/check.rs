@@ -1,11 +1,7 @@
 //! `shannot config check`.
 
-use std::fs::File;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
-use rustix::fs::OFlags;
-use rustix::process::geteuid;
 use serde::Serialize;
 
 use crate::args::Global;
@@ -14,6 +10,7 @@ use crate::exit_code::ExitCode;
 use crate::profiles::Profiles;
 use crate::render::{human, json};
 use crate::surroundings::Surroundings;
+use crate::system;
 use crate::targets::{Executor, Files, Target, Targets, Value};
 
 /// Something that is wrong.
@@ -109,27 +106,15 @@ fn of_value<T>(target: &Target, key: &str, value: &Value<T>, error: &Error) -> F
 /// It is not.
 pub(crate) fn check_secret(path: &Path) -> Result<(), Error> {
     let read = |source| Error::Read { path: path.to_owned(), source };
-    let wrong = |what: String, hint: String| Err(Error::Asked { what, hint });
-    let shown = path.display();
-    // As who is to use it, and without waiting for the other end of a pipe.
-    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
-    let mut options = File::options();
-    options.read(true).custom_flags(flags.bits().cast_signed());
-    let found = options.open(path).and_then(|file| file.metadata()).map_err(read)?;
+    let found = system::open_at_once(path).and_then(|file| file.metadata()).map_err(read)?;
     if !found.is_file() {
-        return wrong(format!("`{shown}` is no regular file"), "give a file".to_owned());
+        let what = format!("`{}` is no regular file", path.display());
+        return Err(Error::Asked { what, hint: "give a file".to_owned() });
     }
-    let (owner, uid) = (found.uid(), geteuid().as_raw());
-    if owner != uid && owner != 0 {
-        let hint = "use one of your own".to_owned();
-        return wrong(format!("`{shown}` belongs to uid {owner}, and you are uid {uid}"), hint);
+    match system::exposure(path, &found) {
+        Some((what, hint)) => Err(Error::Asked { what, hint }),
+        None => Ok(()),
     }
-    let mode = found.mode() & 0o777;
-    if mode & 0o077 != 0 {
-        let hint = format!("`chmod 600 {shown}`");
-        return wrong(format!("others may read `{shown}` (mode {mode:04o})"), hint);
-    }
-    Ok(())
 }
 
 fn text(finding: &Finding) -> String {

@@ -1,19 +1,18 @@
 //! `shannot doctor`: what this host can enforce, found by doing it, and how to get what is
 //! missing without weakening the host.
 
-use std::sync::Arc;
-
 use serde::Serialize;
-use shannot::policy::profile::{Examples, Tier};
-use shannot::policy::{Argv, Cwd, Grant, Locale, Profile, Request, Stages, authorize};
+use shannot::policy::profile::Tier;
 
 use crate::args::Global;
 use crate::error::{Error, chain};
 use crate::exit_code::ExitCode;
+use crate::here;
 use crate::profiles::Profiles;
 use crate::render::json::Enforcement;
 use crate::render::{human, json};
-use crate::surroundings::{Surroundings, local_executor};
+use crate::request::grant_for_nothing;
+use crate::surroundings::Surroundings;
 use facts::Facts;
 
 mod advice;
@@ -64,7 +63,7 @@ fn examine(global: &Global) -> Result<Report, Error> {
     let surroundings = Surroundings::read();
     let profile = Profiles::new(&surroundings).select(global.profile.as_deref())?.profile;
     let grant = grant_for_nothing(&profile)?;
-    let executor = local_executor();
+    let executor = here::executor();
     let mut tiers = Vec::new();
     let mut failures = Vec::new();
     for tier in Tier::ALL {
@@ -95,21 +94,4 @@ fn examine(global: &Global) -> Result<Report, Error> {
         facts,
         advice,
     })
-}
-
-/// The profile's box around `true`.
-pub(crate) fn grant_for_nothing(profile: &Profile) -> Result<Grant, Error> {
-    const TRUE: &str =
-        "version = 1\nname = \"doctor\"\n[commands.true]\nabout = \"Does nothing.\"\n";
-    let none = |_: &_| Err("it extends nothing".to_owned());
-    let commands = Profile::parse(TRUE, "<built in>", Examples::Trust, &none)?.commands;
-    let profile = Arc::new(Profile { commands, ..profile.clone() });
-    let request = Request {
-        profile: profile.name.clone(),
-        stages: Stages::new(vec![Argv::from_words(["true"])?])?,
-        cwd: Cwd::Root,
-        timeout: None,
-        locale: Locale::default(),
-    };
-    authorize(&profile, request).map_err(Error::Denied)
 }

@@ -7,12 +7,9 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{Mode, OFlags, fstat, openat};
-use rustix::io::Errno;
-use rustix::process::geteuid;
-
 use super::{Role, doubt_of, parts, untrusted};
 use crate::error::Error;
+use crate::system::Dir;
 
 /// How long another editor may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -32,30 +29,23 @@ impl Lock {
     /// The directory is another user's or anybody's, the lock cannot be opened, or another process
     /// holds it.
     pub(crate) fn take(role: Role, path: &Path) -> Result<Self, Error> {
-        let failed = |place: &Path, errno: Errno| Error::Write {
-            path: place.to_owned(),
-            source: errno.into(),
+        let failed = |source: io::Error| Error::Write { path: path.to_owned(), source };
+        let Some((above, name)) = parts(path) else {
+            return Err(failed(io::ErrorKind::IsADirectory.into()));
         };
-        let Some((dir, name)) = parts(path) else { return Err(failed(path, Errno::ISDIR)) };
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let open = rustix::fs::open(dir, flags, Mode::empty()).map_err(|e| failed(path, e))?;
-        let stat = fstat(&open).map_err(|e| failed(path, e))?;
-        if let Some(doubt) = doubt_of(role, path, &stat) {
+        let dir = Dir::open(above).map_err(failed)?;
+        let facts = dir.facts().map_err(failed)?;
+        if let Some(doubt) = doubt_of(role, path, &facts) {
             return Err(doubt);
         }
-        // What root leaves in a user's directory would be in that user's way from then on.
-        let uid = geteuid().as_raw();
-        if stat.st_uid != uid && (uid == 0 || stat.st_uid != 0) {
-            let owner = stat.st_uid;
-            let why = format!("its directory belongs to uid {owner}, and you are uid {uid}");
-            return Err(untrusted(role, path, why, "run this as that user".to_owned()));
+        if let Some(doubt) = facts.belongs_to_another() {
+            return Err(untrusted(role, path, doubt));
         }
         let mut lock = OsString::from(".");
         lock.push(name);
         lock.push(".lock");
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-        let file = openat(&open, &lock, flags | OFlags::CLOEXEC, Mode::RUSR | Mode::WUSR);
-        let file = File::from(file.map_err(|errno| failed(&dir.join(&lock), errno))?);
+        let failed = |source| Error::Write { path: above.join(&lock), source };
+        let file = dir.lock_file(&lock).map_err(failed)?;
         let start = Instant::now();
         loop {
             match file.try_lock() {
@@ -66,9 +56,7 @@ impl Lock {
                     let source = io::Error::other(what);
                     return Err(Error::Write { path: path.to_owned(), source });
                 }
-                Err(TryLockError::Error(source)) => {
-                    return Err(Error::Write { path: dir.join(&lock), source });
-                }
+                Err(TryLockError::Error(source)) => return Err(failed(source)),
             }
         }
     }

@@ -1,19 +1,12 @@
 //! Writes a file whole or not at all.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{File, Permissions};
-use std::io::{self, Write as _};
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::{PermissionsExt as _, fchown};
+use std::io;
 use std::path::Path;
 
-use rustix::fs::{
-    AtFlags, Mode, OFlags, RenameFlags, Stat, fstat, openat, renameat_with, statat, unlinkat,
-};
-use rustix::io::Errno;
-
-use super::{LARGEST, Version, WRITABLE_BY_OTHERS, parts};
+use super::{LARGEST, Version, parts};
 use crate::error::Error;
+use crate::system::Dir;
 
 /// What becomes of a file that is there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +17,15 @@ pub(crate) enum Existing {
     Replace,
     /// It is replaced if it is the one that was read, or, where none was, if there is none.
     ReplaceThis(Option<Version>),
+}
+
+/// What becomes of a name that is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// It stays as it is.
+    Fails,
+    /// Whatever has it loses it.
+    Replaced,
 }
 
 /// Writes a file whole or not at all: a reader sees the old text or the new one.
@@ -37,9 +39,7 @@ pub(crate) fn write(path: &Path, text: &str, existing: Existing) -> Result<(), E
         return Err(failed(io::Error::other("it would have more than 1 MiB")));
     }
     let (dir, name) = parts(path).ok_or_else(|| failed(io::Error::other("it names no file")))?;
-    // Opened to be read, for what is only a path cannot be synced.
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let dir = rustix::fs::open(dir, flags, Mode::empty()).map_err(|e| failed(e.into()))?;
+    let dir = Dir::open_to_write(dir).map_err(failed)?;
     put(&dir, name, text, existing).map_err(|source| {
         if source.kind() == io::ErrorKind::AlreadyExists {
             return Error::Exists { path: path.to_owned() };
@@ -48,84 +48,32 @@ pub(crate) fn write(path: &Path, text: &str, existing: Existing) -> Result<(), E
     })
 }
 
-fn put(dir: &OwnedFd, name: &OsStr, text: &str, existing: Existing) -> io::Result<()> {
-    let before = match statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(stat) => Some(stat),
-        Err(Errno::NOENT) => None,
-        Err(errno) => return Err(errno.into()),
-    };
-    let draft = Draft::write(dir, name, text, before.filter(|_| existing != Existing::Keep))?;
-    let flags = match existing {
-        Existing::Replace => RenameFlags::empty(),
-        Existing::Keep | Existing::ReplaceThis(None) => RenameFlags::NOREPLACE,
+fn put(dir: &Dir, name: &OsStr, text: &str, existing: Existing) -> io::Result<()> {
+    let before = dir.facts_of(name)?;
+    let mut own = OsString::from(".");
+    own.push(name);
+    // No two writers have the same, not even after one of them was killed.
+    own.push(format!(".{:016x}", u64::from_ne_bytes(random()?)));
+    let draft = dir.draft(own, text, before.filter(|_| existing != Existing::Keep))?;
+    let taken = match existing {
+        Existing::Replace => Taken::Replaced,
+        Existing::Keep | Existing::ReplaceThis(None) => Taken::Fails,
         Existing::ReplaceThis(Some(read)) => {
             // An editor that saves it asks nobody for the lock.
-            let now = statat(dir, name, AtFlags::SYMLINK_NOFOLLOW);
-            if now.is_ok_and(|now| Version::of(&now) != read) {
+            if dir.facts_of(name).is_ok_and(|now| now.is_some_and(|now| now.version != read)) {
                 return Err(io::Error::other("somebody else has changed it just now; try again"));
             }
-            RenameFlags::empty()
+            Taken::Replaced
         }
     };
-    draft.publish(name, flags)?;
-    // So that the name survives a crash too.
-    rustix::fs::fsync(dir).map_err(|errno| {
-        let what =
-            format!("it was replaced, and may not outlive a crash: {}", io::Error::from(errno));
-        io::Error::other(what)
+    draft.publish(name, taken)?;
+    dir.sync().map_err(|error| {
+        io::Error::other(format!("it was replaced, and may not outlive a crash: {error}"))
     })
-}
-
-/// A file that has no name anybody reads yet. Dropped, it is removed.
-struct Draft<'d> {
-    dir: &'d OwnedFd,
-    name: OsString,
-}
-
-impl<'d> Draft<'d> {
-    /// With the group and the mode of the file whose place it will take, whatever the umask: who
-    /// could read that still can, and nobody else.
-    fn write(dir: &'d OwnedFd, name: &OsStr, text: &str, before: Option<Stat>) -> io::Result<Self> {
-        // Not for the group to write: it would not be trusted when it is read.
-        let mode = before.map_or(0o644, |before| before.st_mode & 0o777 & !WRITABLE_BY_OTHERS);
-        let mut own = OsString::from(".");
-        own.push(name);
-        // No two writers have the same, not even after one of them was killed.
-        own.push(format!(".{:016x}", u64::from_ne_bytes(random()?)));
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
-        let file = openat(dir, &own, flags | OFlags::CLOEXEC, Mode::RUSR | Mode::WUSR)?;
-        let draft = Self { dir, name: own };
-        let gid = fstat(&file)?.st_gid;
-        let mut file = File::from(file);
-        if let Some(before) = before.filter(|before| before.st_gid != gid) {
-            fchown(&file, None, Some(before.st_gid))?;
-        }
-        file.set_permissions(Permissions::from_mode(mode))?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        Ok(draft)
-    }
-
-    fn publish(self, name: &OsStr, flags: RenameFlags) -> io::Result<()> {
-        renameat_with(self.dir, &self.name, self.dir, name, flags)?;
-        // It has another name, and nothing has this one.
-        std::mem::forget(self);
-        Ok(())
-    }
-}
-
-impl Drop for Draft<'_> {
-    fn drop(&mut self) {
-        let _ = unlinkat(self.dir, &self.name, AtFlags::empty());
-    }
 }
 
 fn random() -> io::Result<[u8; 8]> {
     let mut bytes = [0; 8];
-    let got = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())?;
-    if got == bytes.len() {
-        Ok(bytes)
-    } else {
-        Err(io::Error::other("the kernel gave no random number"))
-    }
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes)
 }

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, is_separator};
 use std::sync::Arc;
 
 use shannot::policy::Profile;
@@ -14,6 +14,7 @@ use shannot::policy::types::ProfileName;
 use crate::error::Error;
 use crate::file::{self, Role, Text};
 use crate::surroundings::Surroundings;
+use crate::system;
 
 mod built_in;
 
@@ -21,8 +22,6 @@ pub(crate) use built_in::BuiltIn;
 
 /// The profile of a caller who names none.
 const DEFAULT: &str = "minimal";
-/// The profiles of the whole host.
-const SYSTEM: &str = "/etc/shannot/profiles";
 /// The directory of a project whose profiles narrow others.
 const LOCAL: &str = ".shannot";
 /// The longest chain of profiles that extend each other.
@@ -84,8 +83,9 @@ impl Chain<'_> {
 
 impl<'s> Profiles<'s> {
     pub(crate) fn new(surroundings: &'s Surroundings) -> Self {
-        let user = surroundings.config_dir.iter().map(|dir| dir.join("profiles"));
-        let places = user.chain([PathBuf::from(SYSTEM)]).collect();
+        let host = system::CONFIG.map(Path::new);
+        let dirs = surroundings.config_dir.as_deref().into_iter().chain(host);
+        let places = dirs.map(|dir| dir.join("profiles")).collect();
         Self { surroundings, places, parents: RefCell::default() }
     }
 
@@ -252,5 +252,7 @@ fn is_there(path: &Path) -> bool {
 /// `./x`, `/etc/x.toml` and `x.json` are paths, `x` is a name.
 fn is_path(asked: &OsStr) -> bool {
     let bytes = asked.as_encoded_bytes();
-    bytes.contains(&b'/') || bytes.ends_with(b".toml") || bytes.ends_with(b".json")
+    bytes.iter().any(|byte| is_separator(char::from(*byte)))
+        || bytes.ends_with(b".toml")
+        || bytes.ends_with(b".json")
 }

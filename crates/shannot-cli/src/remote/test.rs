@@ -13,11 +13,11 @@ use super::deploy::{deploy, of_ssh, runtime};
 use super::helper::Program;
 use super::ssh::ssh_target;
 use crate::args::Global;
-use crate::doctor::grant_for_nothing;
 use crate::error::{Error, chain};
 use crate::exit_code::ExitCode;
 use crate::profiles::Profiles;
 use crate::render::{human, json};
+use crate::request::grant_for_nothing;
 use crate::surroundings::Surroundings;
 use crate::targets::{Deploy, Files, Ssh, Target, TargetName, Targets};
 

@@ -7,10 +7,11 @@ use shannot::policy::types::ByteSize;
 use shannot::{End, Event, Failure, Limit, Outcome, Run};
 use tokio::time::{Instant, sleep_until};
 
-use super::screen::Screen;
-use super::signals::{SIGINT, SIGTERM, Signals};
+use super::{SIGINT, SIGTERM};
 use crate::error::Error;
+use crate::here::Screen;
 use crate::render::json::Held;
+use crate::system::Signals;
 
 /// How long a command may take to end after a signal.
 const GRACE: Duration = Duration::from_secs(2);

@@ -16,9 +16,8 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::Wishes;
 use super::place::{Place, asked_profile};
-use super::signals::{SIGINT, SIGTERM, Signals};
+use super::{SIGINT, SIGTERM, Wishes};
 use crate::args::Global;
 use crate::error::Error;
 use crate::exit_code::ExitCode;
@@ -28,6 +27,7 @@ use crate::render::labelled::{Labelled, Stream};
 use crate::render::stdout;
 use crate::run_id::run_id;
 use crate::surroundings::Surroundings;
+use crate::system::Signals;
 use crate::targets::Target;
 
 /// How long a command may take to end after a signal.

@@ -1,10 +1,8 @@
 //! `shannot run`: one request, its output where the caller wants it, and its exit code.
 
 use std::io::IsTerminal as _;
-use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::sync::Arc;
 
-use rustix::fs::{Mode, OFlags};
 use shannot::policy::types::{ByteSize, Timeout};
 use shannot::policy::{Profile, Request};
 use shannot::{Executor, Gate, Input, Io, Outcome, Output};
@@ -12,23 +10,25 @@ use shannot::{Executor, Gate, Input, Io, Outcome, Output};
 use crate::args::{Global, Run as Args};
 use crate::error::Error;
 use crate::exit_code::ExitCode;
+use crate::here;
 use crate::profiles::Profiles;
 use crate::render::human;
 use crate::render::json::{self, About, Held, RunResult};
 use crate::request::Asked;
 use crate::run_id::run_id;
 use crate::surroundings::Surroundings;
+use crate::system::Signals;
 use crate::targets::{Files, Target, Targets};
 use attend::{Attended, attend};
 use place::{Place, asked_profile};
-use screen::Screen;
-use signals::Signals;
 
 mod attend;
 mod fleet;
 mod place;
-mod screen;
-mod signals;
+
+/// `signal(7)`: numbers of Linux, which is where the command is.
+pub(crate) const SIGINT: i32 = 2;
+pub(crate) const SIGTERM: i32 = 15;
 
 /// Runs a command and answers as it did.
 pub(crate) fn run(args: Args, global: &Global) -> ExitCode {
@@ -163,10 +163,10 @@ fn perform(
     let Some(built_in) = profiles.built_in(asked) else {
         return go(profiles.select(asked)?.profile);
     };
-    if let Place::Here(executor) = &place
+    if let Place::Here(here) = &place
         && built_in.may_mean(&programs)
     {
-        executor.expect(built_in.view, built_in.prefer, built_in.root_reads);
+        here.expect(built_in.view, built_in.prefer, built_in.root_reads);
     }
     match go(built_in.read_for(&programs)?) {
         // Only the whole profile can say what is allowed instead.
@@ -190,7 +190,7 @@ fn run_with(
         .enable_all()
         .build()
         .map_err(|source| Error::internal("start the runtime", source))?;
-    runtime.block_on(async {
+    let done = runtime.block_on(async {
         let mut signals = Signals::listen()?;
         let gate = Gate::new([profile], executor);
         let attended = start(&gate, request, wishes, limits.output, &mut signals).await?;
@@ -199,14 +199,17 @@ fn run_with(
             && *cwd != asked
         {
             about.cwd = Some(cwd.to_string());
-            if wishes.output != Wanted::Held && rustix::termios::isatty(rustix::stdio::stderr()) {
+            if wishes.output != Wanted::Held && std::io::stderr().is_terminal() {
                 human::complain(&format!(
                     "started in `{cwd}`: the box cannot enter this directory"
                 ));
             }
         }
         Ok(Done { outcome, held, passed_on, wall })
-    })
+    });
+    // A thread that still waits for input ends with this process.
+    runtime.shutdown_background();
+    done
 }
 
 /// Starts a request and sees it to its end.
@@ -219,41 +222,13 @@ async fn start(
 ) -> Result<Attended, Error> {
     let stdin = match wishes.stdin {
         Stdin::Empty => Input::Empty,
-        Stdin::Passed => Input::Fd(duplicate(rustix::stdio::stdin())?),
+        Stdin::Passed => here::stdin()?,
     };
     let (output, screens) = match wishes.output {
         Wanted::Held => (Output::Events, Vec::new()),
-        Wanted::Raw => {
-            let stdout = for_output(rustix::stdio::stdout())?;
-            (Output::Fds { stdout, stderr: for_output(rustix::stdio::stderr())? }, Vec::new())
-        }
-        Wanted::Harmless => {
-            let (stdout, out) = Screen::before(for_output(rustix::stdio::stdout())?)?;
-            let (stderr, err) = Screen::before(for_output(rustix::stdio::stderr())?)?;
-            (Output::Fds { stdout, stderr }, out.into_iter().chain(err).collect())
-        }
+        Wanted::Raw => (here::through()?, Vec::new()),
+        Wanted::Harmless => here::behind_screens()?,
     };
     let run = gate.run(request, Io { stdin, output })?;
     attend(run, signals, screens, limit).await
-}
-
-/// A descriptor of our own for output. A terminal that is stopped, or that nobody reads, must not
-/// hold up whoever holds the limits: it is opened again, for its own opening is the caller's too, and
-/// stays blocking.
-fn for_output(fd: impl AsFd) -> Result<OwnedFd, Error> {
-    let own = duplicate(fd)?;
-    if !own.is_terminal() {
-        return Ok(own);
-    }
-    let flags = OFlags::WRONLY | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let path = format!("/proc/self/fd/{}", own.as_raw_fd());
-    // Somebody else's, after `su`, is written to as it is.
-    Ok(rustix::fs::open(path, flags, Mode::empty()).unwrap_or(own))
-}
-
-/// A descriptor of our own for the same open file.
-fn duplicate(fd: impl AsFd) -> Result<OwnedFd, Error> {
-    fd.as_fd()
-        .try_clone_to_owned()
-        .map_err(|source| Error::internal("duplicate a descriptor", source))
 }

@@ -3,17 +3,18 @@
 use std::ffi::OsStr;
 use std::sync::Arc;
 
-use shannot::{Executor, LocalExecutor, SshExecutor};
+use shannot::{Executor, SshExecutor};
 
 use crate::args::Global;
 use crate::error::Error;
+use crate::here::Here;
 use crate::remote;
-use crate::surroundings::{Surroundings, local_executor};
+use crate::surroundings::Surroundings;
 use crate::targets::{self, Target};
 
 /// Where a target's commands run.
 pub(super) enum Place {
-    Here(Arc<LocalExecutor>),
+    Here(Here),
     There(Arc<dyn Executor>),
 }
 
@@ -21,7 +22,7 @@ impl Place {
     pub(super) fn of(target: &Target) -> Result<Self, Error> {
         let name = &target.name.value;
         match &target.executor {
-            targets::Executor::Local => Ok(Self::Here(Arc::new(local_executor()))),
+            targets::Executor::Local => Here::new().map(Self::Here),
             targets::Executor::Ssh(ssh) => {
                 let executor = SshExecutor::new(remote::ssh_target(name, ssh)?);
                 Ok(Self::There(Arc::new(executor)))
@@ -39,7 +40,7 @@ impl Place {
 
     pub(super) fn executor(&self) -> Arc<dyn Executor> {
         match self {
-            Self::Here(executor) => Arc::clone(executor) as Arc<_>,
+            Self::Here(here) => here.executor(),
             Self::There(executor) => Arc::clone(executor),
         }
     }

@@ -1,7 +1,5 @@
 //! Changes to a configuration file, with all that a person wrote left as it is.
 
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,6 +10,7 @@ use super::{Files, Origin, TargetName, Targets};
 use crate::error::Error;
 use crate::file::{self, Existing, Lock, Role, Version};
 use crate::surroundings::Surroundings;
+use crate::system;
 
 /// An executor to be written: the keys of its table, in order.
 pub(crate) type Entry = Vec<(&'static str, Edited)>;
@@ -274,9 +273,8 @@ impl<'a> Open<'a> {
         // Before anything is made beside it.
         let is_there = file::read_trusted(Role::Config, path)?.is_some();
         if let Some(dir) = path.parent().filter(|_| !is_there && !files.named) {
-            // As the XDG base directory specification has it, whatever the umask.
-            let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
-            made.map_err(|source| Error::Write { path: dir.to_owned(), source })?;
+            system::make_own_dir(dir)
+                .map_err(|source| Error::Write { path: dir.to_owned(), source })?;
         }
         let lock = Lock::take(Role::Config, path)?;
         let read = file::read_trusted(Role::Config, path)?;

@@ -18,6 +18,7 @@ use shannot::policy::types::{ProfileName, Timeout};
 use crate::error::Error;
 use crate::file::{self, Role};
 use crate::surroundings::Surroundings;
+use crate::system;
 
 mod edit;
 mod name;
@@ -34,10 +35,8 @@ pub(crate) use value::{Origin, Value};
 
 use stated::Stated;
 
-/// The configuration of the whole host.
-const SYSTEM: &str = "/etc/shannot/config.toml";
-/// The user's, below the directory of configuration.
-const USER: &str = "config.toml";
+/// The file in the directory of the host's configuration, and in that of the user's.
+const FILE: &str = "config.toml";
 
 /// An executor by its name.
 #[derive(Debug)]
@@ -152,8 +151,9 @@ impl Files {
                 named: true,
             };
         }
-        let user = surroundings.config_dir.as_ref().map(|dir| dir.join(USER));
-        let read = [PathBuf::from(SYSTEM)].into_iter().chain(user.clone()).collect();
+        let user = surroundings.config_dir.as_ref().map(|dir| dir.join(FILE));
+        let host = system::CONFIG.map(|dir| Path::new(dir).join(FILE));
+        let read = host.into_iter().chain(user.clone()).collect();
         Self { read, edited: user, named: false }
     }
 }

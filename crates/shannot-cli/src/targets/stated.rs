@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
-use std::path::{Path, PathBuf};
+use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -165,7 +165,7 @@ fn check_path(text: &str) -> Result<String, String> {
         return Err(format!("`{}` contains a control character", text.escape_debug()));
     }
     // Anything else would depend on the directory in which a program happens to be started.
-    if text.starts_with('/') || text.starts_with("~/") {
+    if Path::new(text).is_absolute() || text.starts_with("~/") {
         return Ok(text.to_owned());
     }
     Err(format!("`{text}` is neither absolute nor begins with `~/`"))
@@ -268,6 +268,11 @@ impl Reader<'_> {
                 let message = "there is no home for `~`: $HOME is not set";
                 return Err(self.source.error(at, Some(key), message));
             }
+        };
+        // `ssh` takes a slash on every system.
+        let value = match value.to_str() {
+            Some(text) => text.replace(MAIN_SEPARATOR, "/").into(),
+            None => value,
         };
         Ok(Some(Value { value, origin }))
     }

@@ -19,9 +19,10 @@ use shannot::{End, Executor, Gate, Io, LocalExecutor};
 use crate::args::Global;
 use crate::error::Error;
 use crate::exit_code::ExitCode;
+use crate::here;
 use crate::profiles::Profiles;
 use crate::render::{human, json};
-use crate::surroundings::{Surroundings, local_executor};
+use crate::surroundings::Surroundings;
 use site::{Change, Site};
 use verdict::{Row, Verdict};
 
@@ -79,7 +80,7 @@ pub(crate) fn run(global: &Global) -> ExitCode {
 fn attack(global: &Global) -> Result<Report, Error> {
     let surroundings = Surroundings::read();
     let profile = Profiles::new(&surroundings).select(global.profile.as_deref())?.profile;
-    let executor = Arc::new(local_executor());
+    let executor = Arc::new(here::executor());
     let mut boxes = Vec::new();
     for kind in kinds(&profile) {
         let site = Site::make(&profile)?;

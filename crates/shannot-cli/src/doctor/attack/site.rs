@@ -176,7 +176,7 @@ struct Dir(PathBuf);
 impl Dir {
     fn make(parent: &Path) -> io::Result<Self> {
         let mut bytes = [0u8; 8];
-        rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())?;
+        getrandom::fill(&mut bytes)?;
         let dir = parent.join(format!("shannot-attack-{:016x}", u64::from_ne_bytes(bytes)));
         // Fails if something of that name is there.
         fs::DirBuilder::new().mode(0o700).create(&dir)?;

@@ -8,15 +8,13 @@ use shannot::policy::{Denial, Grant, authorize};
 use crate::args::{Global, ProfileExplain as Args};
 use crate::error::Error;
 use crate::exit_code::ExitCode;
+use crate::here::{self, TierBox};
 use crate::profiles::{Found, Profiles};
 use crate::render::{human, json};
 use crate::request::Asked;
-use crate::surroundings::{Surroundings, local_executor};
-use tier::TierBox;
+use crate::surroundings::Surroundings;
 
-mod bwrap;
 mod text;
-mod tier;
 
 /// What becomes of a command.
 #[derive(Debug, Serialize)]
@@ -68,13 +66,10 @@ pub(super) fn run(
     )?;
     let verdict = authorize(&found.profile, request);
     if args.bwrap {
-        return bwrap::print(verdict.map_err(Error::Denied)?, global);
+        return here::print_bwrap(verdict.map_err(Error::Denied)?, global);
     }
     let tiers = match &verdict {
-        Ok(grant) => {
-            let executor = local_executor();
-            executor.trials(grant)?.into_iter().map(TierBox::new).collect()
-        }
+        Ok(grant) => here::boxes(grant)?,
         Err(_) => Vec::new(),
     };
     let explanation = Explanation::new(&found, &asked, &verdict, tiers);

@@ -6,7 +6,6 @@ use shannot::policy::Denial;
 use shannot::policy::profile::{CommandPattern, Network, Prefer, Processes};
 
 use super::Explanation;
-use super::tier::TierBox;
 use crate::profiles::Found;
 use crate::render::human::columns;
 
@@ -113,51 +112,10 @@ pub(super) fn command(explanation: &Explanation, denial: Option<&Denial>) -> Str
     }
     for (at, tier) in explanation.tiers.iter().enumerate() {
         let when = if at == 0 { "tried first" } else { "tried next" };
-        line(&mut text, format_args!("\ntier {}, {when}", tier.tier));
-        text.push_str(&tier_text(tier));
+        line(&mut text, format_args!("\ntier {}, {when}", tier.name()));
+        text.push_str(&tier.text());
     }
     text
-}
-
-fn tier_text(tier: &TierBox) -> String {
-    let mut rows: Vec<[String; 3]> = Vec::new();
-    let mut add = |name: &str, status: &str, detail: String| {
-        rows.push([format!("  {name}"), status.to_owned(), detail]);
-    };
-    if let Some(error) = &tier.error {
-        add("not to be had", "", error.clone());
-    }
-    for layer in tier.enforcement.iter().flat_map(|enforcement| &enforcement.layers) {
-        add(&layer.name, layer.status, layer.detail.clone());
-    }
-    for (at, (exec, filter)) in tier.exec.iter().zip(&tier.filters).enumerate() {
-        let file = tier.programs.get(at).map(|path| format!("{path} as ")).unwrap_or_default();
-        add(
-            "executes",
-            "",
-            format!("{file}{exec}; filter of {} instructions", filter.instructions),
-        );
-    }
-    add("runs as", "", tier.identity.clone());
-    if !tier.mounts.is_empty() {
-        add("mounts", "", tier.mounts.join("; "));
-    }
-    add("reads", "", tier.reads.clone());
-    let kinds = tier.hides.join(", ");
-    let hides =
-        format!("{} patterns, {kinds}: {} paths here", tier.hide_patterns, tier.hidden.len());
-    add("hides", "", hides);
-    if !tier.hidden.is_empty() {
-        add("", "", tier.hidden.join(", "));
-    }
-    let env: Vec<_> = tier.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    add("environment", "", env.join(" "));
-    add("starts in", "", tier.cwd.clone());
-    add("wall", "", tier.wall.clone());
-    for differing in &tier.differences {
-        add("differs", "", format!("{}: {}", differing.what, differing.why));
-    }
-    columns(&rows)
 }
 
 fn head(profile: &str, origin: &str) -> String {

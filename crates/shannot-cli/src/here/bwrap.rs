@@ -24,7 +24,7 @@ struct Line {
 }
 
 /// Prints the line for a command that the profile allows and, on stderr, what does not hold there.
-pub(super) fn print(grant: Grant, global: &Global) -> Result<ExitCode, Error> {
+pub(crate) fn print(grant: Grant, global: &Global) -> Result<ExitCode, Error> {
     let host = Host::read();
     let facts = host.facts().map_err(|e| Error::internal("get random bytes", e))?;
     let call = bwrap_call(&Plan::new(&grant, Tier::T3, &facts), &host).map_err(Failure::from)?;

@@ -1,9 +1,12 @@
-//! The way of output to a terminal, through [`Filter`].
+//! The standard streams of this process as descriptors, and the way of output to a terminal, through
+//! [`Filter`].
 
-use std::io;
-use std::os::fd::OwnedFd;
+use std::io::{self, IsTerminal as _};
+use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 
+use rustix::fs::{Mode, OFlags};
 use rustix::pipe::{PipeFlags, pipe_with};
+use shannot::{Input, Output};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -14,16 +17,34 @@ const CHUNK: usize = 64 << 10;
 /// What a terminal that is ready takes without holding us up.
 const PART: usize = 4096;
 
+/// Standard input, as far as a command reads.
+pub(crate) fn stdin() -> Result<Input, Error> {
+    Ok(Input::Fd(duplicate(rustix::stdio::stdin())?))
+}
+
+/// Output as it is.
+pub(crate) fn through() -> Result<Output, Error> {
+    let stdout = for_output(rustix::stdio::stdout())?;
+    Ok(Output::Fds { stdout, stderr: for_output(rustix::stdio::stderr())? })
+}
+
+/// Output of which a terminal is shown nothing that it would obey.
+pub(crate) fn behind_screens() -> Result<(Output, Vec<Screen>), Error> {
+    let (stdout, out) = Screen::before(for_output(rustix::stdio::stdout())?)?;
+    let (stderr, err) = Screen::before(for_output(rustix::stdio::stderr())?)?;
+    Ok((Output::Fds { stdout, stderr }, out.into_iter().chain(err).collect()))
+}
+
 /// A terminal behind a filter.
 #[derive(Debug)]
-pub(super) struct Screen {
+pub(crate) struct Screen {
     from: OwnedFd,
     terminal: OwnedFd,
 }
 
 impl Screen {
     /// Puts a filter before a descriptor that is a terminal; leaves any other as it is.
-    pub(super) fn before(fd: OwnedFd) -> Result<(OwnedFd, Option<Self>), Error> {
+    fn before(fd: OwnedFd) -> Result<(OwnedFd, Option<Self>), Error> {
         if !rustix::termios::isatty(&fd) {
             return Ok((fd, None));
         }
@@ -35,7 +56,7 @@ impl Screen {
     }
 
     /// Shows all that comes, until the other end is closed or the terminal is gone.
-    pub(super) async fn show(self) -> io::Result<()> {
+    pub(crate) async fn show(self) -> io::Result<()> {
         let from = watch(self.from, Interest::READABLE)?;
         let terminal = watch(self.terminal, Interest::WRITABLE)?;
         let mut filter = Filter::default();
@@ -70,4 +91,25 @@ async fn write_all(terminal: &AsyncFd<OwnedFd>, mut bytes: &[u8]) -> io::Result<
         bytes = bytes.get(written..).unwrap_or_default();
     }
     Ok(())
+}
+
+/// A descriptor of our own for output. A terminal that is stopped, or that nobody reads, must not
+/// hold up whoever holds the limits: it is opened again, for its own opening is the caller's too, and
+/// stays blocking.
+fn for_output(fd: impl AsFd) -> Result<OwnedFd, Error> {
+    let own = duplicate(fd)?;
+    if !own.is_terminal() {
+        return Ok(own);
+    }
+    let flags = OFlags::WRONLY | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let path = format!("/proc/self/fd/{}", own.as_raw_fd());
+    // Somebody else's, after `su`, is written to as it is.
+    Ok(rustix::fs::open(path, flags, Mode::empty()).unwrap_or(own))
+}
+
+/// A descriptor of our own for the same open file.
+fn duplicate(fd: impl AsFd) -> Result<OwnedFd, Error> {
+    fd.as_fd()
+        .try_clone_to_owned()
+        .map_err(|source| Error::internal("duplicate a descriptor", source))
 }

@@ -9,45 +9,46 @@ use shannot::policy::plan::seccomp::Exec;
 use shannot::policy::plan::{Hide, Identity, Mount, Reads};
 
 use crate::error::chain;
+use crate::render::human::columns;
 use crate::render::json::Enforcement;
 
 /// The box of one tier.
 #[derive(Debug, Serialize)]
-pub(super) struct TierBox {
-    pub(super) tier: &'static str,
+pub(crate) struct TierBox {
+    tier: &'static str,
     /// Why it cannot be had; what only shows when it is entered is not known here.
-    pub(super) error: Option<String>,
-    pub(super) enforcement: Option<Enforcement>,
+    error: Option<String>,
+    enforcement: Option<Enforcement>,
     /// The files that would be executed.
-    pub(super) programs: Vec<String>,
-    pub(super) exec: Vec<String>,
-    pub(super) filters: Vec<FilterSize>,
-    pub(super) identity: String,
-    pub(super) mounts: Vec<String>,
-    pub(super) reads: String,
-    pub(super) hide_patterns: usize,
+    programs: Vec<String>,
+    exec: Vec<String>,
+    filters: Vec<FilterSize>,
+    identity: String,
+    mounts: Vec<String>,
+    reads: String,
+    hide_patterns: usize,
     /// What else is hidden, by kind.
-    pub(super) hides: Vec<&'static str>,
+    hides: Vec<&'static str>,
     /// The paths of this host that are hidden.
-    pub(super) hidden: Vec<String>,
-    pub(super) env: Vec<(String, String)>,
-    pub(super) cwd: String,
-    pub(super) wall: String,
-    pub(super) differences: Vec<Differing>,
+    hidden: Vec<String>,
+    env: Vec<(String, String)>,
+    cwd: String,
+    wall: String,
+    differences: Vec<Differing>,
 }
 
 /// How long the system call filter of a stage is.
 #[derive(Debug, Serialize)]
-pub(super) struct FilterSize {
-    pub(super) instructions: usize,
+pub(crate) struct FilterSize {
+    instructions: usize,
 }
 
 /// What a command sees otherwise than on the host.
 #[derive(Debug, Serialize)]
-pub(super) struct Differing {
-    pub(super) id: &'static str,
-    pub(super) what: &'static str,
-    pub(super) why: &'static str,
+pub(crate) struct Differing {
+    id: &'static str,
+    what: &'static str,
+    why: &'static str,
 }
 
 impl TierBox {
@@ -65,6 +66,53 @@ impl TierBox {
             Err(error) => shown.error = Some(chain(&error)),
         }
         shown
+    }
+
+    pub(crate) const fn name(&self) -> &'static str {
+        self.tier
+    }
+
+    /// The box in words, a line each.
+    pub(crate) fn text(&self) -> String {
+        let tier = self;
+        let mut rows: Vec<[String; 3]> = Vec::new();
+        let mut add = |name: &str, status: &str, detail: String| {
+            rows.push([format!("  {name}"), status.to_owned(), detail]);
+        };
+        if let Some(error) = &tier.error {
+            add("not to be had", "", error.clone());
+        }
+        for layer in tier.enforcement.iter().flat_map(|enforcement| &enforcement.layers) {
+            add(&layer.name, layer.status, layer.detail.clone());
+        }
+        for (at, (exec, filter)) in tier.exec.iter().zip(&tier.filters).enumerate() {
+            let file = tier.programs.get(at).map(|path| format!("{path} as ")).unwrap_or_default();
+            add(
+                "executes",
+                "",
+                format!("{file}{exec}; filter of {} instructions", filter.instructions),
+            );
+        }
+        add("runs as", "", tier.identity.clone());
+        if !tier.mounts.is_empty() {
+            add("mounts", "", tier.mounts.join("; "));
+        }
+        add("reads", "", tier.reads.clone());
+        let kinds = tier.hides.join(", ");
+        let hides =
+            format!("{} patterns, {kinds}: {} paths here", tier.hide_patterns, tier.hidden.len());
+        add("hides", "", hides);
+        if !tier.hidden.is_empty() {
+            add("", "", tier.hidden.join(", "));
+        }
+        let env: Vec<_> = tier.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        add("environment", "", env.join(" "));
+        add("starts in", "", tier.cwd.clone());
+        add("wall", "", tier.wall.clone());
+        for differing in &tier.differences {
+            add("differs", "", format!("{}: {}", differing.what, differing.why));
+        }
+        columns(&rows)
     }
 
     fn of_plan(plan: &Plan) -> Self {

@@ -6,15 +6,14 @@ use std::io::{self, Read as _};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::error::Error;
+use crate::run::{SIGINT, SIGTERM};
 
-pub(super) const SIGHUP: i32 = 1;
-pub(super) const SIGINT: i32 = 2;
-pub(super) const SIGQUIT: i32 = 3;
-pub(super) const SIGTERM: i32 = 15;
+const SIGHUP: i32 = 1;
+const SIGQUIT: i32 = 3;
 
 /// Those of the four that this process was not started to ignore.
 #[derive(Debug)]
-pub(super) struct Signals {
+pub(crate) struct Signals {
     hup: Option<Signal>,
     int: Option<Signal>,
     quit: Option<Signal>,
@@ -23,7 +22,7 @@ pub(super) struct Signals {
 
 impl Signals {
     /// Listens from now on.
-    pub(super) fn listen() -> Result<Self, Error> {
+    pub(crate) fn listen() -> Result<Self, Error> {
         let ignored = ignored();
         let listen = |number: i32| -> io::Result<Option<Signal>> {
             // `nohup` and shells that start a job in the background mean it.
@@ -42,7 +41,7 @@ impl Signals {
     }
 
     /// The next signal.
-    pub(super) async fn next(&mut self) -> i32 {
+    pub(crate) async fn next(&mut self) -> i32 {
         tokio::select! {
             () = one(&mut self.hup) => SIGHUP,
             () = one(&mut self.int) => SIGINT,

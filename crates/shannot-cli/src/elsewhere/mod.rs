@@ -1,0 +1,98 @@
+//! What this program says on a machine that can make no boxes, where `here` would make them.
+
+use std::convert::Infallible;
+use std::ffi::OsString;
+use std::sync::Arc;
+
+use serde::Serialize;
+use shannot::Executor;
+use shannot::policy::Grant;
+use shannot::policy::profile::{Prefer, View};
+
+use crate::args::{Agent, Doctor, Global};
+use crate::error::Error;
+use crate::exit_code::ExitCode;
+use crate::render::human;
+
+mod screen;
+
+pub(crate) use screen::{Screen, behind_screens, stdin, through};
+
+const CANNOT: &str = "this machine cannot box commands; use --target NAME";
+
+fn cannot() -> Error {
+    let hint = "boxes are made on Linux; `shannot remote add` names a host behind SSH".to_owned();
+    Error::Asked { what: CANNOT.to_owned(), hint }
+}
+
+/// No box starts this program here.
+pub(crate) const fn go_on_inside(_: &[OsString]) -> Option<ExitCode> {
+    None
+}
+
+/// `shannot doctor`.
+pub(crate) fn doctor(_: &Doctor, _: &Global) -> ExitCode {
+    human::complain_of(&cannot());
+    ExitCode::Usage
+}
+
+/// `shannot agent …`.
+pub(crate) fn agent(_: &Agent) -> ExitCode {
+    human::complain_of(&cannot());
+    ExitCode::Failed
+}
+
+/// This machine, which is no place where commands run.
+pub(crate) struct Here(Infallible);
+
+impl Here {
+    /// # Errors
+    /// That it cannot be had.
+    pub(crate) fn new() -> Result<Self, Error> {
+        Err(cannot())
+    }
+
+    pub(crate) fn executor(&self) -> Arc<dyn Executor> {
+        match self.0 {}
+    }
+
+    pub(crate) fn expect(&self, _: View, _: Prefer, _: bool) {
+        match self.0 {}
+    }
+}
+
+/// The box of one tier: there is none.
+#[derive(Debug, Serialize)]
+pub(crate) enum TierBox {}
+
+impl TierBox {
+    pub(crate) fn name(&self) -> &'static str {
+        match *self {}
+    }
+
+    pub(crate) fn text(&self) -> String {
+        match *self {}
+    }
+}
+
+/// Says that there are none.
+pub(crate) fn boxes(_: &Grant) -> Result<Vec<TierBox>, Error> {
+    human::complain(CANNOT);
+    Ok(Vec::new())
+}
+
+/// `profile explain --bwrap`, which hides what is on this machine.
+pub(crate) fn print_bwrap(_: Grant, _: &Global) -> Result<ExitCode, Error> {
+    Err(cannot())
+}
+
+/// This program, to be put on another host.
+///
+/// # Errors
+/// That it would not run there.
+pub(crate) fn program() -> Result<Vec<u8>, Error> {
+    Err(Error::Asked {
+        what: "this program is not one for Linux, and cannot be put on another host".to_owned(),
+        hint: "install shannot there, and name it by `helper_path`".to_owned(),
+    })
+}

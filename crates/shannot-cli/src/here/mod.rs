@@ -1,0 +1,85 @@
+//! What this program does with boxes of this machine. `elsewhere` has the same for machines that can
+//! make none.
+
+use std::ffi::OsString;
+use std::sync::Arc;
+
+use shannot::policy::Grant;
+use shannot::policy::profile::{Prefer, View};
+use shannot::{Executor, LocalExecutor};
+
+use crate::args::{Agent, Doctor, Global};
+use crate::error::Error;
+use crate::exit_code::ExitCode;
+use crate::render::human;
+use crate::{agent, doctor};
+
+mod bwrap;
+mod screen;
+mod tier;
+
+pub(crate) use bwrap::print as print_bwrap;
+pub(crate) use screen::{Screen, behind_screens, stdin, through};
+pub(crate) use tier::TierBox;
+
+/// Goes on inside a box, where this process was started for that; how it ended if it did.
+pub(crate) fn go_on_inside(words: &[OsString]) -> Option<ExitCode> {
+    if let Err(error) = shannot::sandbox::stage_two(words) {
+        human::complain(&error.to_string());
+        return Some(ExitCode::Failed);
+    }
+    let answers = shannot::sandbox::attack::attacker(words)?;
+    human::print(&answers);
+    Some(ExitCode::Fine)
+}
+
+/// `shannot doctor`.
+pub(crate) fn doctor(args: &Doctor, global: &Global) -> ExitCode {
+    if args.attack { doctor::attack::run(global) } else { doctor::run(global) }
+}
+
+/// `shannot agent …`.
+pub(crate) fn agent(args: &Agent) -> ExitCode {
+    agent::run(args)
+}
+
+/// The executor of this machine for this program, which goes on inside a box where it has to.
+pub(crate) fn executor() -> LocalExecutor {
+    LocalExecutor::on_this_thread("/proc/self/exe".into())
+}
+
+/// This machine, as a place where commands run.
+pub(crate) struct Here(Arc<LocalExecutor>);
+
+impl Here {
+    /// # Errors
+    /// Never on this system.
+    pub(crate) fn new() -> Result<Self, Error> {
+        Ok(Self(Arc::new(executor())))
+    }
+
+    pub(crate) fn executor(&self) -> Arc<dyn Executor> {
+        Arc::clone(&self.0) as Arc<_>
+    }
+
+    /// Begins the box of a run that is likely to be asked for next.
+    pub(crate) fn expect(&self, view: View, prefer: Prefer, root_reads: bool) {
+        self.0.expect(view, prefer, root_reads);
+    }
+}
+
+/// The boxes that would be tried for a grant, in order.
+///
+/// # Errors
+/// The kernel gave no random bytes.
+pub(crate) fn boxes(grant: &Grant) -> Result<Vec<TierBox>, Error> {
+    Ok(executor().trials(grant)?.into_iter().map(TierBox::new).collect())
+}
+
+/// This program, to be put on another host.
+///
+/// # Errors
+/// It cannot be read.
+pub(crate) fn program() -> Result<Vec<u8>, Error> {
+    std::fs::read("/proc/self/exe").map_err(|source| Error::internal("read this program", source))
+}
