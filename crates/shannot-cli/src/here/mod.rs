@@ -76,10 +76,11 @@ pub(crate) fn boxes(grant: &Grant) -> Result<Vec<TierBox>, Error> {
     Ok(executor().trials(grant)?.into_iter().map(TierBox::new).collect())
 }
 
-/// This program, to be put on another host.
+/// This program, to be put on another host; `None` where it is not one for Linux.
 ///
 /// # Errors
 /// It cannot be read.
-pub(crate) fn program() -> Result<Vec<u8>, Error> {
-    std::fs::read("/proc/self/exe").map_err(|source| Error::internal("read this program", source))
+pub(crate) fn program() -> Result<Option<Vec<u8>>, Error> {
+    let read = std::fs::read("/proc/self/exe").map(Some);
+    read.map_err(|source| Error::internal("read this program", source))
 }

@@ -43,7 +43,7 @@ pub(super) fn authorized_key(
     let program = match &ssh.helper_path {
         Some(path) => path.value.to_string(),
         // The login shell begins at home.
-        None => format!("~/.cache/shannot/bin/{}", Program::own()?.sha256.file_name()),
+        None => format!("~/.cache/shannot/bin/{}", Program::needed()?.sha256.file_name()),
     };
     line(&program, &profile, public)
 }

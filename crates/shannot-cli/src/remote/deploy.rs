@@ -19,7 +19,7 @@ pub(super) fn run(
     let targets = Targets::read(files, surroundings)?;
     let target = targets.targets.get(name).ok_or_else(|| targets.no_target(name))?;
     let ssh = of_ssh(target)?;
-    let program = Program::own()?;
+    let program = Program::needed()?;
     let size = program.bytes.len();
     let file = program.sha256.file_name();
     let text = match deploy(name, ssh, program)? {

@@ -17,16 +17,30 @@ pub(super) struct Program {
 }
 
 impl Program {
+    /// `None` where it is not one for Linux.
+    ///
     /// # Errors
-    /// It cannot be read, or does not run on another host.
-    pub(super) fn own() -> Result<Self, Error> {
+    /// It cannot be read.
+    pub(super) fn own() -> Result<Option<Self>, Error> {
         // It is read once for all hosts of a command.
         static OWN: OnceLock<Program> = OnceLock::new();
         if let Some(own) = OWN.get() {
-            return Ok(own.clone());
+            return Ok(Some(own.clone()));
         }
-        let bytes: Bytes = here::program()?.into();
+        let Some(bytes) = here::program()? else { return Ok(None) };
+        let bytes = Bytes::from(bytes);
         let sha256 = Sha256Hex::from_digest(&Sha256::digest(&bytes).into());
-        Ok(OWN.get_or_init(|| Self { bytes, sha256 }).clone())
+        Ok(Some(OWN.get_or_init(|| Self { bytes, sha256 }).clone()))
+    }
+
+    /// The same for who cannot do without.
+    ///
+    /// # Errors
+    /// It cannot be read, or is not one for Linux.
+    pub(super) fn needed() -> Result<Self, Error> {
+        Self::own()?.ok_or_else(|| Error::Asked {
+            what: "this program is not one for Linux, and cannot be put on another host".to_owned(),
+            hint: "install shannot there, and name it by `helper_path`".to_owned(),
+        })
     }
 }

@@ -13,11 +13,13 @@ use crate::targets::{Deploy, Ssh, TargetName};
 pub(crate) fn ssh_target(name: &TargetName, ssh: &Ssh) -> Result<SshTarget, Error> {
     let (helper, deploy) = match &ssh.helper_path {
         Some(path) => (Helper::At(path.value.clone()), None),
-        None => {
-            let program = Program::own()?;
-            let auto = ssh.deploy.value == Deploy::Auto;
-            (Helper::Deployed(program.sha256), auto.then_some(program.bytes))
-        }
+        None => match Program::own()? {
+            Some(program) => {
+                let auto = ssh.deploy.value == Deploy::Auto;
+                (Helper::Deployed(program.sha256), auto.then_some(program.bytes))
+            }
+            None => (Helper::Absent, None),
+        },
     };
     Ok(SshTarget {
         name: name.to_string(),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use shannot::sandbox::{Enforcement, Status};
 use shannot::{
-    Answer, End, Executor as _, Failure, FailureKind, Io, Outcome, SshExecutor, SshTarget,
+    Answer, End, Executor as _, Failure, FailureKind, Helper, Io, Outcome, SshExecutor, SshTarget,
 };
 
 use super::deploy::{deploy, of_ssh, runtime};
@@ -115,12 +115,12 @@ fn answer(
     let mut executor = SshExecutor::new(way.clone());
     let mut since = Instant::now();
     let mut answer = runtime.block_on(executor.answer());
-    if let Ok(Answer::Shell) = &answer
+    if let (Ok(Answer::Shell), Helper::Deployed(_)) = (&answer, &way.helper)
         && ssh.deploy.value == Deploy::Ask
         && !told.json
         && is_wanted(&target.name.value)?
     {
-        deploy(&target.name.value, ssh, Program::own()?)?;
+        deploy(&target.name.value, ssh, Program::needed()?)?;
         executor = SshExecutor::new(way.clone());
         since = Instant::now();
         answer = runtime.block_on(executor.answer());

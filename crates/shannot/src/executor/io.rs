@@ -5,6 +5,8 @@
 
 use std::fmt;
 use std::io;
+#[cfg(boxes)]
+use std::os::fd::OwnedFd;
 use std::pin::Pin;
 
 use bytes::{Bytes, BytesMut};
@@ -40,7 +42,7 @@ pub enum Input {
     Reader(Reader),
     /// Whatever this descriptor gives, as far as the command reads. Only on Linux.
     #[cfg(boxes)]
-    Fd(std::os::fd::OwnedFd),
+    Fd(OwnedFd),
 }
 
 /// Where standard output and error go.
@@ -61,9 +63,9 @@ pub enum Output {
     #[cfg(boxes)]
     Fds {
         /// For standard output.
-        stdout: std::os::fd::OwnedFd,
+        stdout: OwnedFd,
         /// For standard error.
-        stderr: std::os::fd::OwnedFd,
+        stderr: OwnedFd,
     },
 }
 

@@ -41,6 +41,8 @@ pub enum Helper {
     At(FarPath),
     /// One that was put below the user's `~/.cache/shannot/bin`, if its digest is still this.
     Deployed(Sha256Hex),
+    /// None is looked for: the host's bwrap makes the boxes.
+    Absent,
 }
 
 /// A path on another host that every shell reads as it is written, but for `~/` at its beginning.
@@ -110,6 +112,7 @@ impl Helper {
     pub(super) fn far_command(&self) -> String {
         match self {
             Self::At(path) => format!("exec {path} agent stdio"),
+            Self::Absent => format!("exec sh -c 'echo \"{SHELL}\"; {BOOT}'"),
             Self::Deployed(sha256) => {
                 let (name, digest) = (sha256.file_name(), sha256.as_str());
                 format!(
@@ -226,7 +229,8 @@ mod tests {
     #[test]
     fn the_far_command_means_the_same_to_every_shell() {
         let sha256: Sha256Hex = "0123456789abcdef".repeat(4).parse().unwrap();
-        for line in [deploy_command(&sha256), Helper::Deployed(sha256).far_command()] {
+        let deploy = deploy_command(&sha256);
+        for line in [deploy, Helper::Deployed(sha256).far_command(), Helper::Absent.far_command()] {
             let quoted: Vec<&str> = line.split('\'').collect();
             let ["exec sh -c ", script, ""] = quoted[..] else { panic!("{line}") };
             assert!(!script.contains(['\\', '!', '\n', '`']), "{script}");

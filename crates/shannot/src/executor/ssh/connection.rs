@@ -173,6 +173,9 @@ pub(super) fn spawn(
     // A Ctrl-C at the terminal is for the command, which is told of it.
     #[cfg(unix)]
     command.process_group(0);
+    // The same: CREATE_NEW_PROCESS_GROUP.
+    #[cfg(windows)]
+    command.creation_flags(0x200);
     let failed = |error: std::io::Error| {
         let hint = "install the OpenSSH client".to_owned();
         Unreachable::new(&target.name, format!("cannot start `ssh`: {error}"), Some(hint))

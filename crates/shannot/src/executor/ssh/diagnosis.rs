@@ -47,6 +47,7 @@ pub(super) fn diagnose(
             let what = match &target.helper {
                 Helper::At(path) => format!("cannot start `{path}` there"),
                 Helper::Deployed(_) => "cannot start the helper there".to_owned(),
+                Helper::Absent => "cannot start `sh` there".to_owned(),
             };
             (with(&what, said), Some("is the home mounted noexec, or the CPU another?".to_owned()))
         }

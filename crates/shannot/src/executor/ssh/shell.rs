@@ -15,7 +15,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
 use tokio::sync::mpsc;
 
-use super::command::SshTarget;
+use super::command::{Helper, SshTarget};
 use super::diagnosis::beginning;
 use crate::event::{End, Event, Failure, FailureKind, Outcome, StageEnd, Unreachable};
 use crate::executor::far::{until, unwanted};
@@ -174,15 +174,18 @@ impl Shell {
             survey.add(&self.surveyed(target).await?).map_err(garbled)?;
         }
         if let Some(why) = survey.lacks_bwrap() {
+            let helper = match target.helper {
+                Helper::Absent => "install shannot there, and name it by `helper_path`".to_owned(),
+                Helper::At(_) | Helper::Deployed(_) => {
+                    format!("`shannot remote deploy {}` puts the helper there", target.name)
+                }
+            };
             return Err(Failure::Unreachable(Box::new(Unreachable {
                 lacks_helper: true,
                 ..Unreachable::new(
                     &target.name,
                     format!("there is no helper on the host, and {why}"),
-                    Some(format!(
-                        "`shannot remote deploy {}` puts the helper there; its package `bubblewrap` would do, too",
-                        target.name
-                    )),
+                    Some(format!("{helper}; its package `bubblewrap` would do, too")),
                 )
             })));
         }
