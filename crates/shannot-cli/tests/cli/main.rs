@@ -6,6 +6,7 @@ mod agent;
 mod alone;
 mod deploy;
 mod doctor;
+mod elsewhere;
 mod explain;
 mod far;
 mod fleet;

@@ -20,7 +20,7 @@ fn terminal() -> (File, OwnedFd) {
 }
 
 /// What a terminal is shown on the stream that `connect` chooses, after its own line ends.
-fn shown(mut command: Command, connect: fn(&mut Command, OwnedFd)) -> String {
+pub(crate) fn shown(mut command: Command, connect: fn(&mut Command, OwnedFd)) -> String {
     let (mut master, slave) = terminal();
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     connect(&mut command, slave);
@@ -34,7 +34,7 @@ fn shown(mut command: Command, connect: fn(&mut Command, OwnedFd)) -> String {
     String::from_utf8(bytes).unwrap().replace("\r\n", "\n")
 }
 
-fn to_stdout(command: &mut Command, slave: OwnedFd) {
+pub(crate) fn to_stdout(command: &mut Command, slave: OwnedFd) {
     command.stdout(slave);
 }
 

@@ -163,13 +163,13 @@ pub(super) enum Sink<'e> {
 
 /// Where one stream goes.
 pub(super) enum Way {
-    Writer(Mutex<Open>),
+    Writer(Mutex<Outlet>),
     #[cfg(boxes)]
     Passage(Passage),
 }
 
 /// A writer, as long as it takes something.
-pub(super) enum Open {
+pub(super) enum Outlet {
     Open(Writer),
     /// Nobody reads it any more.
     Closed,
@@ -179,7 +179,7 @@ pub(super) enum Open {
 
 impl<'e> Sink<'e> {
     pub(super) fn new(output: Output, events: &'e mpsc::Sender<Event>) -> Result<Self, Failure> {
-        let writer = |writer| Way::Writer(Mutex::new(Open::Open(writer)));
+        let writer = |writer| Way::Writer(Mutex::new(Outlet::Open(writer)));
         Ok(match output {
             Output::Events => Self::Events(events),
             Output::Writers { stdout, stderr } => {
@@ -226,11 +226,11 @@ impl Way {
         match self {
             Self::Writer(writer) => {
                 let mut open = writer.lock().await;
-                let Open::Open(writer) = &mut *open else { return Ok(()) };
+                let Outlet::Open(writer) = &mut *open else { return Ok(()) };
                 let Err(error) = writer.put(bytes).await else { return Ok(()) };
                 *open = match error.kind() {
-                    io::ErrorKind::BrokenPipe => Open::Closed,
-                    _ => Open::Lost(error),
+                    io::ErrorKind::BrokenPipe => Outlet::Closed,
+                    _ => Outlet::Lost(error),
                 };
                 Err(())
             }
@@ -243,9 +243,9 @@ impl Way {
         match self {
             Self::Writer(writer) => {
                 let passed = match writer.into_inner() {
-                    Open::Open(mut writer) => writer.close().await,
-                    Open::Closed => Ok(()),
-                    Open::Lost(error) => Err(error),
+                    Outlet::Open(mut writer) => writer.close().await,
+                    Outlet::Closed => Ok(()),
+                    Outlet::Lost(error) => Err(error),
                 };
                 passed.map_err(|source| super::internal("pass the output on", source))
             }
