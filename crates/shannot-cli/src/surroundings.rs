@@ -44,8 +44,7 @@ impl Surroundings {
 
     /// Where this user's programs make sockets: `$XDG_RUNTIME_DIR`, or that of temporary files.
     pub(crate) fn sockets() -> Option<PathBuf> {
-        // The `ssh` of Windows shares no connections.
-        cfg!(unix).then(|| absolute("XDG_RUNTIME_DIR").unwrap_or_else(env::temp_dir))
+        system::SSH_SHARES.then(|| absolute("XDG_RUNTIME_DIR").unwrap_or_else(env::temp_dir))
     }
 }
 

@@ -236,7 +236,7 @@ fn add_module(file: &Path, files: &mut Vec<PathBuf>) {
             name.filter(|(before, _)| ["", "pub ", "pub(crate) "].contains(before))
         {
             let asks = |what: &&str| attributes.contains(what);
-            if !["#[cfg(boxes)]", "#[cfg(test)]"].iter().any(|what| asks(what)) {
+            if !["#[cfg(boxes)]", "#[cfg(test)]"].iter().any(asks) {
                 let path = attributes.iter().find_map(|line| {
                     let is_other = line.starts_with("#[path") || line.contains("not(posix)");
                     line.split('"').nth(1).filter(|_| is_other)

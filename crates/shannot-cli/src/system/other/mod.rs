@@ -16,6 +16,8 @@ pub(crate) use signals::Signals;
 pub(crate) const CONFIG: Option<&str> = None;
 /// The variable that names the user's home.
 pub(crate) const HOME: &str = "USERPROFILE";
+/// The `ssh` of Windows shares no connections.
+pub(crate) const SSH_SHARES: bool = false;
 
 /// The path as a caller has written it: what is meant is one of another host's, of POSIX.
 pub(crate) fn absolute(path: &Path) -> PathBuf {

@@ -20,6 +20,8 @@ pub(crate) use signals::Signals;
 pub(crate) const CONFIG: Option<&str> = Some("/etc/shannot");
 /// The variable that names the user's home.
 pub(crate) const HOME: &str = "HOME";
+/// Whether sessions of `ssh` can share a connection.
+pub(crate) const SSH_SHARES: bool = true;
 
 /// The path from the root of what a caller in this directory calls so.
 pub(crate) fn absolute(path: &Path) -> PathBuf {

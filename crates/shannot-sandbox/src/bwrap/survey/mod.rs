@@ -16,8 +16,8 @@ use super::alone::{self, BwrapCall};
 use super::render::Cover;
 use super::version::Version;
 use crate::distant::{self, LOCAL_FUSE, NETWORK};
-use crate::mountinfo;
 use crate::error::Error;
+use crate::mountinfo;
 
 const FUNCTIONS: &str = include_str!("survey.sh");
 
