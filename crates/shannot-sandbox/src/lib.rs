@@ -6,7 +6,7 @@
 //! `shannot-policy`'s, waiting is `shannot`'s.
 //!
 //! On other systems there are only the values that tell of boxes, and bwrap's command line for a host
-//! far away: `build.rs` says where there are `boxes`, and only lists of modules ask.
+//! far away: `build.rs` says where there are `boxes`, and the lists of modules ask.
 #![deny(unsafe_code)]
 
 mod bwrap;
