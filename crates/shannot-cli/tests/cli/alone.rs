@@ -155,7 +155,8 @@ fn a_reader_that_has_gone_ends_the_command() {
     wait_for(&mut child, b"a line");
     drop(child.stdout.take());
     let begun = Instant::now();
-    assert_eq!(child.wait().unwrap().code(), Some(141));
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(141), "{ended:?}");
     assert!(begun.elapsed() < Duration::from_secs(5));
 }
 
