@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -16,6 +15,14 @@ use crate::sshd::*;
 /// A host without a helper; nobody is to put one there.
 fn host(user: User) -> Sshd {
     host_with(user, "")
+}
+
+/// A host whose `sh` is this script.
+fn host_with_sh(script: &str) -> Sshd {
+    let sshd = host_with(ordinary(), "SetEnv PATH=%HOME%/../bin:/usr/bin:/bin");
+    let sh = sshd.place.write("bin/sh", &format!("#!/bin/sh\n{script}\n"));
+    set_mode(&sh, 0o755);
+    sshd
 }
 
 fn host_with(user: User, lines: &str) -> Sshd {
@@ -126,6 +133,103 @@ fn nothing_outlives_the_caller() {
     }
 }
 
+/// Input that the command does not read must not keep anybody from noticing the end.
+#[test]
+fn nothing_outlives_the_caller_that_still_sends() {
+    let sshd = host(ordinary());
+    for (options, signal, code) in [
+        (&[][..], Some(Signal::KILL), None),
+        (&[], Some(Signal::INT), Some(130)),
+        (&["--timeout", "1s"], None, Some(124)),
+    ] {
+        let mark = marker();
+        let mut child = spawn(&mut sshd.run(options, &["sleep", &mark]));
+        let mut stdin = child.stdin.take().unwrap();
+        let feeder = std::thread::spawn(move || {
+            let _ = stdin.write_all(&vec![b'x'; 8 << 20]);
+        });
+        wait(|| count(&mark) == 1);
+        // Until all that can be on its way is.
+        std::thread::sleep(Duration::from_millis(500));
+        if let Some(signal) = signal {
+            kill_process(Pid::from_child(&child), signal).unwrap();
+        }
+        let begun = Instant::now();
+        let ended = child.wait_with_output().unwrap();
+        assert_eq!(ended.status.code(), code, "{ended:?}");
+        assert!(begun.elapsed() < Duration::from_secs(5), "{ended:?}");
+        wait(|| count(&mark) == 0);
+        feeder.join().unwrap();
+    }
+}
+
+/// bwrap ties itself to its parent late: a box that is ended while it is made must not go on without.
+#[test]
+fn a_box_that_is_ended_while_it_is_made_never_runs() {
+    let sshd = host(ordinary());
+    // Hundreds of mounts take their time.
+    let hidden = sshd.place.path("hidden");
+    fs::create_dir(&hidden).unwrap();
+    for number in 0..400 {
+        fs::write(hidden.join(number.to_string()), "").unwrap();
+    }
+    let text = fs::read_to_string(anything()).unwrap();
+    let text = format!("{text}\n[paths]\nscratch = []\nhide = [\"{}/*\"]\n", hidden.display());
+    let profile = sshd.place.write("anything.toml", &text);
+    let profile = profile.to_str().unwrap();
+    for milliseconds in [0, 10, 20, 40, 80, 160] {
+        let mark = marker();
+        let words = ["run", "--target", "far", "-n", "--profile", profile, "--", "sleep", &mark];
+        let mut child = spawn(&mut sshd.shannot(&words));
+        wait(|| boxes(&mark) > 0);
+        std::thread::sleep(Duration::from_millis(milliseconds));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        wait(|| boxes(&mark) == 0);
+    }
+}
+
+/// How many processes have that word among theirs: bwrap has the command's.
+fn boxes(mark: &str) -> usize {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let lines = processes.filter_map(|p| fs::read(p.path().join("cmdline")).ok());
+    let mark = format!("\0{mark}\0");
+    let has = |line: &Vec<u8>| line.windows(mark.len()).any(|word| word == mark.as_bytes());
+    let is_one =
+        |line: &Vec<u8>| line.starts_with(b"/usr/bin/bwrap\0") || line.starts_with(b"sleep\0");
+    lines.filter(|line| is_one(line) && has(line)).count()
+}
+
+/// Neither the command's nor that of the box's first process.
+#[test]
+fn the_environment_of_the_login_is_not_in_the_box() {
+    let sshd = host_with_sh("FAR_SECRET=hunter2 exec /bin/sh \"$@\"");
+    let text = fs::read_to_string(anything()).unwrap();
+    for view in ["own", "host"] {
+        let text = format!("{text}\n[view]\nprocesses = \"{view}\"\n");
+        let profile = sshd.place.write("anything.toml", &text);
+        let script = "cat /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n'; echo ended";
+        let words = ["--profile", profile.to_str().unwrap(), "--", "sh", "-c", script];
+        let words = [&["run", "--target", "far", "-n"], &words[..]].concat();
+        let ended = end(&mut sshd.shannot(&words));
+        assert!(ended.text().contains("PATH=") && ended.text().ends_with("ended\n"), "{ended:?}");
+        for secret in ["FAR_SECRET", "SSH_CONNECTION", "hunter2"] {
+            assert!(!ended.text().contains(secret), "{view}: {ended:?}");
+        }
+    }
+}
+
+/// One that nobody answers for would hold up every look at it.
+#[test]
+fn a_host_that_stands_still_is_given_up() {
+    let sshd = host_with_sh("echo 'shannot: there is no helper'; exec sleep 30");
+    sshd.configure("deploy = \"never\"\nconnect_timeout = \"2s\"\n");
+    let ended = end(&mut sshd.run(&["-n"], &["true"]));
+    assert_code(&ended, 125);
+    assert!(ended.complaint().contains("did not answer within 2s"), "{ended:?}");
+    assert!(ended.time < Duration::from_secs(8), "{ended:?}");
+}
+
 /// How many processes there are of a login: they have its home in their environment.
 fn shells_of(sshd: &Sshd) -> usize {
     let home = format!("HOME={}\0", sshd.home().display());
@@ -195,9 +299,7 @@ fn a_command_cannot_tell_its_own_end() {
 
 #[test]
 fn start_up_files_may_say_something() {
-    let sshd = host(ordinary());
-    fs::write(sshd.home().join(".bashrc"), "echo Welcome; printf 'no line end'; echo x >&2\n")
-        .unwrap();
+    let sshd = host_with_sh("echo Welcome; printf 'no line end'; echo x >&2; exec /bin/sh \"$@\"");
     let ended = end(&mut sshd.run(&["-n"], &["echo", "a"]));
     assert_code(&ended, 0);
     assert_eq!((ended.text(), ended.stderr.as_str()), ("a\n", ""));
@@ -267,15 +369,8 @@ fn many_calls_wait_for_their_turn() {
 /// The shell of that host may be any that sh(1) means.
 #[test]
 fn every_shell_boxes_alike() {
-    let sshd = host(ordinary());
-    for shell in ["dash", "bash", "busybox"] {
-        let found = Command::new("sh").args(["-c", &format!("command -v {shell}")]).output();
-        let found = String::from_utf8(found.unwrap().stdout).unwrap();
-        let bin = sshd.home().join("bin");
-        let _ = fs::remove_dir_all(&bin);
-        fs::create_dir(&bin).unwrap();
-        std::os::unix::fs::symlink(found.trim(), bin.join("sh")).unwrap();
-        fs::write(sshd.home().join(".bashrc"), "PATH=$HOME/bin:$PATH\n").unwrap();
+    for shell in ["dash", "bash --posix", "busybox sh"] {
+        let sshd = host_with_sh(&format!("touch $HOME/used; exec {shell} \"$@\""));
         let bytes = noise(100_000);
         let script = "sort -c /proc/self/comm; cat; exit 9";
         let ended = end_fed(&mut sshd.run(&[], &["sh", "-c", script]), Some(bytes.clone()));
@@ -288,6 +383,7 @@ fn every_shell_boxes_alike() {
         kill_process(Pid::from_child(&child), Signal::KILL).unwrap();
         child.wait().unwrap();
         wait(|| count(&mark) == 0);
+        assert!(sshd.home().join("used").exists());
     }
 }
 

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use shannot_policy::plan::{BOX_PATH, Hide};
+use shannot_policy::plan::{BOX_PATH, Hide, Mount};
 use shannot_policy::profile::{Anchor, Component, Glob, PathPattern, Tier};
 use shannot_policy::types::AbsPath;
 use shannot_policy::{Cwd, Plan, Program};
@@ -35,17 +35,44 @@ pub struct Survey {
     homes: Vec<Found>,
     aliases: Vec<Found>,
     /// Where the programs are, or why not.
-    programs: Vec<(String, Vec<u8>)>,
-    can_enter: bool,
+    programs: Vec<Found>,
+    cwd: Option<Found>,
     refused: Option<String>,
 }
 
-/// A path that leads to something.
+/// The most paths that a host may say are there, and mounts: more cannot be covered by one command line, and
+/// a hostile host must not cost its callers more.
+const MOST_FOUND: usize = 10_000;
+const MOST_ALIASES: usize = 2000;
+
+/// A path, and what it leads to.
 #[derive(Debug)]
 struct Found {
-    cover: Cover,
+    state: State,
     name: AbsPath,
     real: AbsPath,
+}
+
+/// What is at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Directory,
+    File,
+    /// Something that this user may not use.
+    Closed,
+    Nothing,
+}
+
+impl Found {
+    /// What covers it.
+    fn cover(&self) -> Option<(AbsPath, Cover)> {
+        let cover = match self.state {
+            State::Directory => Cover::Directory,
+            State::File => Cover::File,
+            State::Closed | State::Nothing => return None,
+        };
+        Some((self.real.clone(), cover))
+    }
 }
 
 /// One mount, `proc_pid_mountinfo(5)`.
@@ -195,14 +222,18 @@ impl Survey {
                     }
                 }
                 b"mounts" => survey.mounts = mounts(field()?),
-                b"own" => survey.home = AbsPath::new(field()?).ok(),
+                b"own" => survey.home = Some(path(field()?)?),
                 b"found" => survey.found.push(found(&mut field)?),
                 b"alias" => survey.aliases.push(found(&mut field)?),
                 b"home" => survey.homes.push(found(&mut field)?),
-                b"program" => survey.programs.push((text(field()?), field()?.to_vec())),
-                b"cwd" => survey.can_enter = field()? == b"fine",
+                b"program" => survey.programs.push(found(&mut field)?),
+                b"cwd" => survey.cwd = Some(found(&mut field)?),
                 b"refused" => survey.refused = Some(text(field()?)),
                 other => return Err(format!("it surveyed `{}`, which means nothing", text(other))),
+            }
+            let most = survey.found.len().max(survey.homes.len()).max(survey.mounts.len());
+            if most > MOST_FOUND || survey.aliases.len() > MOST_ALIASES {
+                return Err(format!("more than {MOST_FOUND} paths or mounts are there"));
             }
         }
         Ok(survey)
@@ -215,10 +246,13 @@ impl Survey {
     /// As [`Survey::call`].
     pub fn aliases_script(&self, plan: &Plan) -> Result<Option<Vec<u8>>, Error> {
         let hidden = self.hidden(&plan.hide)?;
-        let places: BTreeSet<AbsPath> =
-            hidden.iter().flat_map(|(path, _)| self.other_places(path)).collect();
+        let places = self.other_places(hidden.iter().map(|(path, _)| path));
         if places.is_empty() {
             return Ok(None);
+        }
+        if places.len() > MOST_ALIASES {
+            let lacks = "what is hidden shows in too many places".to_owned();
+            return Err(Error::Lacks { tier: Tier::T3, lacks });
         }
         let mut script = Script(Vec::new());
         places.iter().for_each(|place| script.call("look alias", [place.as_bytes()]));
@@ -255,31 +289,45 @@ impl Survey {
             return Err(lacks(why.clone()));
         }
         let version = self.bwrap.ok_or_else(|| lacks(self.no_bwrap.clone()))?;
-        for (stage, (state, path)) in plan.stages.iter().zip(&self.programs) {
+        // A shell may go on where it could not start a program, or not read a file.
+        let has_root = self.mounts.iter().any(|mount| mount.point == AbsPath::root());
+        let (Some(at), true) = (&self.cwd, has_root && self.programs.len() == plan.stages.len())
+        else {
+            return Err(lacks("the host was not surveyed to the end".to_owned()));
+        };
+        let mut hidden = self.hidden(&plan.hide)?;
+        // Processes that show in no `/proc` of the box's own.
+        if plan.outline.mounts().contains(&Mount::OwnProc) {
+            hidden.retain(|(path, _)| !is_of_a_process(path));
+        }
+        let is_hidden = |path: &AbsPath| hidden.iter().any(|(over, _)| path.is_within(over));
+        for (stage, found) in plan.stages.iter().zip(&self.programs) {
             let program = stage.program.to_string();
-            match state.as_str() {
-                "fine" => {}
-                "none" => return Err(Error::NotFound { program }),
-                _ => {
-                    let why = format!("`{}` is no file that this user may execute", text(path));
+            // Its links lead anywhere, and where there is no such program must not tell what is hidden.
+            let leads = |path: &AbsPath| is_hidden(path) || is_of_a_process(path);
+            match found.state {
+                _ if leads(&found.name) || leads(&found.real) => {
+                    return Err(Error::NotFound { program });
+                }
+                State::File => {}
+                State::Nothing => return Err(Error::NotFound { program }),
+                State::Directory | State::Closed => {
+                    let why = format!("`{}` is no file that this user may execute", found.name);
                     return Err(Error::NotExecutable { program, why });
                 }
             }
         }
-        let hidden = self.hidden(&plan.hide)?;
-        let cwd = plan.cwd.path();
-        let covered = hidden.iter().any(|(path, _)| cwd.is_within(path));
-        if self.can_enter && !covered {
-            return alone::render(plan, version, &hidden);
-        }
+        let can_enter =
+            at.state == State::Directory && !is_hidden(&at.name) && !is_hidden(&at.real);
         match plan.cwd {
+            _ if can_enter => alone::render(plan, version, &hidden),
             Cwd::InOrRoot(_) => {
                 let plan = Plan { cwd: Cwd::Root, ..plan.clone() };
                 alone::render(&plan, version, &hidden)
             }
             Cwd::Root | Cwd::In(_) => {
                 let source = std::io::ErrorKind::PermissionDenied.into();
-                Err(Error::Cwd { path: cwd.to_string(), source })
+                Err(Error::Cwd { path: plan.cwd.path().to_string(), source })
             }
         }
     }
@@ -301,28 +349,29 @@ impl Survey {
                             let source = std::io::Error::other("it leads to `/`");
                             return Err(Error::Hide { pattern: pattern.to_string(), source });
                         }
-                        all.insert(found.real.clone(), found.cover);
+                        all.extend(found.cover());
                     }
                 }
                 Hide::OtherHomes => {
                     let homes = self.homes.iter().filter(|home| self.is_anothers(&home.real));
-                    all.extend(homes.map(|home| (home.real.clone(), home.cover)));
+                    all.extend(homes.filter_map(Found::cover));
                 }
                 Hide::Automounts | Hide::NetworkFilesystems => {}
             }
         }
-        all.extend(self.aliases.iter().map(|found| (found.real.clone(), found.cover)));
-        // In order of paths a directory comes before what lies below it.
-        let mut outer: Vec<(AbsPath, Cover)> = Vec::with_capacity(all.len());
-        for (path, cover) in all {
-            let is_covered = |(over, cover): &(AbsPath, Cover)| {
-                *cover == Cover::Directory && path.is_within(over)
-            };
-            if !outer.iter().any(is_covered) {
-                outer.push((path, cover));
+        all.extend(self.aliases.iter().filter_map(Found::cover));
+        let is_covered = |path: &AbsPath| {
+            let mut above = path.parent();
+            while above != AbsPath::root() {
+                if all.get(&above) == Some(&Cover::Directory) {
+                    return true;
+                }
+                above = above.parent();
             }
-        }
-        Ok(outer)
+            false
+        };
+        let outer = all.iter().filter(|(path, _)| !is_covered(path));
+        Ok(outer.map(|(path, cover)| (path.clone(), *cover)).collect())
     }
 
     /// Whether the name by which something was found is one that a pattern means.
@@ -353,21 +402,47 @@ impl Survey {
         *home != AbsPath::root() && own.is_none_or(|own| !own.is_within(home))
     }
 
-    /// Other places at which that host's mounts can show what is at a path.
-    fn other_places(&self, path: &AbsPath) -> Vec<AbsPath> {
-        let holding = self.mounts.iter().filter(|mount| path.is_within(&mount.point));
-        // The longest is the nearest; of those at one place the last is on top.
-        let Some(home) = holding.max_by_key(|mount| mount.point.as_bytes().len()) else {
-            return Vec::new();
-        };
-        let in_fs = joined(&home.root, below(path, &home.point));
-        let others = self.mounts.iter().filter(|mount| mount.device == home.device);
-        others
-            .filter(|mount| in_fs.is_within(&mount.root))
-            .map(|mount| joined(&mount.point, below(&in_fs, &mount.root)))
-            .filter(|place| place != path && *place != AbsPath::root())
-            .collect()
+    /// Other places at which that host's mounts can show what is at these paths: as many as it takes to see
+    /// that they are too many.
+    fn other_places<'p>(&self, paths: impl Iterator<Item = &'p AbsPath>) -> BTreeSet<AbsPath> {
+        let (mut at, mut of) = (BTreeMap::new(), BTreeMap::<&[u8], Vec<&Mounted>>::new());
+        for mount in &self.mounts {
+            // Of those at one place the last is on top.
+            at.insert(&mount.point, mount);
+            of.entry(&mount.device).or_default().push(mount);
+        }
+        let mut places = BTreeSet::new();
+        for path in paths {
+            let mut above = path.clone();
+            let home = loop {
+                match at.get(&above) {
+                    Some(home) => break *home,
+                    None if above == AbsPath::root() => return places,
+                    None => above = above.parent(),
+                }
+            };
+            let in_fs = joined(&home.root, below(path, &home.point));
+            let others = of.get(&*home.device).into_iter().flatten();
+            for other in others.filter(|other| in_fs.is_within(&other.root)) {
+                let place = joined(&other.point, below(&in_fs, &other.root));
+                if place != *path && place != AbsPath::root() {
+                    places.insert(place);
+                }
+                if places.len() > MOST_ALIASES {
+                    return places;
+                }
+            }
+        }
+        places
     }
+}
+
+/// Whether a path is below that of one process in `/proc`.
+fn is_of_a_process(path: &AbsPath) -> bool {
+    let name = path.as_bytes().strip_prefix(b"/proc/");
+    let name = name.and_then(|below| below.split(|byte| *byte == b'/').next()).unwrap_or_default();
+    matches!(name, b"self" | b"thread-self")
+        || !name.is_empty() && name.iter().all(u8::is_ascii_digit)
 }
 
 /// A path without the directory in which it is; begins with a slash or is empty.
@@ -393,12 +468,26 @@ fn text(field: &[u8]) -> String {
 }
 
 fn found<'f>(field: &mut impl FnMut() -> Result<&'f [u8], String>) -> Result<Found, String> {
-    let cover = match field()? {
-        b"dir" => Cover::Directory,
-        _ => Cover::File,
+    let state = match field()? {
+        b"dir" => State::Directory,
+        b"file" => State::File,
+        b"none" => State::Nothing,
+        _ => State::Closed,
     };
-    let mut path = || AbsPath::new(field()?).map_err(|error| error.to_string());
-    Ok(Found { cover, name: path()?, real: path()? })
+    Ok(Found { state, name: path(field()?)?, real: path(field()?)? })
+}
+
+/// A path as it may stand in passwd(5), with a slash too many.
+fn path(field: &[u8]) -> Result<AbsPath, String> {
+    let names = field.split(|byte| *byte == b'/').filter(|name| !matches!(*name, b"" | b"."));
+    let normal = names.fold(Vec::new(), |path, name| [&path, b"/".as_slice(), name].concat());
+    if !field.starts_with(b"/") {
+        return Err(format!("`{}` is no path", text(field)));
+    }
+    match normal.is_empty() {
+        true => Ok(AbsPath::root()),
+        false => AbsPath::new(normal).map_err(|error| error.to_string()),
+    }
 }
 
 fn mounts(table: &[u8]) -> Vec<Mounted> {

@@ -48,18 +48,19 @@ look() {
   while [ -n "$part" ]; do
     if [ -h "$part" ]; then
       # The full stop keeps the line ends that a name may have.
-      real=$(readlink -f "$2" && echo .) || return 0
+      real=$(readlink -f "$2" && echo .) || real=
       real=${real%??}
       break
     fi
     part=${part%/*}
   done
-  say "$1" "$kind" "$2" "$real"
+  # It is there, and must not be shown for want of a process.
+  if [ -n "$real" ]; then say "$1" "$kind" "$2" "$real"; else say refused "where a link leads"; fi
 }
 
 own_home() {
   home=
-  while IFS=: read -r name password id group about dir shell; do
+  while IFS=: read -r name password id group about dir shell || [ -n "$name" ]; do
     if [ "$id" = "$user" ]; then home=$dir; break; fi
   done < /etc/passwd
   home=${home:-$HOME}
@@ -70,8 +71,10 @@ own_home() {
 
 homes() {
   look home /root
-  for dir in /home/* /home/.[!.]*; do [ ! -d "$dir" ] || look home "$dir"; done
-  while IFS=: read -r name password id group about dir shell; do
+  far /home || for dir in /home/* /home/.[!.]* /home/..?*; do
+    far "$dir" || [ ! -d "$dir" ] || look home "$dir"
+  done
+  while IFS=: read -r name password id group about dir shell || [ -n "$name" ]; do
     while case $dir in ?*/) ;; *) false ;; esac; do dir=${dir%/}; done
     case $dir in /?*/?*) ;; *) continue ;; esac
     if [ "$id" -ge 1000 ] && [ "$id" -lt 65534 ]; then look home "$dir"; fi
@@ -81,13 +84,19 @@ homes() {
 program() {
   closed=
   for path in "$@"; do
-    if [ -f "$path" ] && [ -x "$path" ]; then say program fine "$path"; return; fi
+    ! far "$path" || continue
+    if [ -f "$path" ] && [ -x "$path" ]; then
+      look program "$path"
+      return
+    fi
     [ ! -e "$path" ] || closed=$path
   done
-  if [ -n "$closed" ]; then say program closed "$closed"; else say program none "$1"; fi
+  if [ -n "$closed" ]; then say program closed "$closed" "$closed"; else say program none "$1" "$1"; fi
 }
 
-enter() { if [ -d "$1" ] && [ -x "$1" ]; then say cwd fine; else say cwd closed; fi; }
+enter() {
+  if ! far "$1" && [ -d "$1" ] && [ -x "$1" ]; then look cwd "$1"; else say cwd closed "$1" "$1"; fi
+}
 
 facts() {
   user=$(id -u)

@@ -11,11 +11,15 @@ use super::*;
 const SHELLS: [&[&str]; 3] = [&["dash"], &["bash"], &["busybox", "sh"]];
 
 fn plan(paths: &str, words: &[&str], cwd: Cwd) -> Plan {
+    let program = words[0];
     let text = format!(
-        "version = 1\nname = \"p\"\n[commands.{}]\nabout = \"It.\"\n[paths]\n{paths}\n",
-        words[0]
+        "version = 1\nname = \"p\"\n[commands.{program}]\nabout = \"It.\"\n[paths]\n{paths}\n"
     );
-    let profile = Profile::parse(&text, "p", Examples::Check, &|_| Err(String::new())).unwrap();
+    plan_of(&text, words, cwd)
+}
+
+fn plan_of(text: &str, words: &[&str], cwd: Cwd) -> Plan {
+    let profile = Profile::parse(text, "p", Examples::Check, &|_| Err(String::new())).unwrap();
     let request = Request {
         profile: "p".parse().unwrap(),
         stages: Stages::new(vec![Argv::from_words(words.to_vec()).unwrap()]).unwrap(),
@@ -186,4 +190,67 @@ fn answers_that_are_cut_or_mean_nothing_are_refused() {
     assert!(Survey::read(b"found\0dir\0relative\0/x\0").is_err());
     assert!(Survey::read(b"user\0root\0").is_err());
     assert!(Survey::read(b"magic\0x\0").is_err());
+}
+
+/// A shell may go on where it could start no process, and a host may say what it likes.
+#[test]
+fn a_survey_that_is_not_whole_is_refused() {
+    let plan = plan("", &["df"], Cwd::Root);
+    let said = say(SHELLS[0], &survey_script(&plan));
+    let said = said.strip_suffix(b"end\0").unwrap();
+    assert!(Survey::read(said).unwrap().call(&plan).is_ok());
+    let fields: Vec<&[u8]> = said.split(|byte| *byte == 0).collect();
+    let without = |kind: &[u8], length: usize| {
+        let at = fields.iter().position(|field| *field == kind).unwrap();
+        let mut rest = fields.clone();
+        rest.drain(at..=at + length);
+        Survey::read(&rest.join(&0)).unwrap().call(&plan)
+    };
+    for (kind, length) in
+        [(&b"machine"[..], 1), (b"bwrap", 2), (b"mounts", 1), (b"program", 3), (b"cwd", 3)]
+    {
+        assert!(without(kind, length).is_err(), "{}", text(kind));
+    }
+}
+
+/// A host must not cost who asks it more than it says.
+#[test]
+fn a_survey_of_everything_is_refused_at_once() {
+    let many = |record: &dyn Fn(usize) -> String, n| (0..n).map(record).collect::<String>();
+    let found = many(&|n| format!("found\0dir\0/a{n}\0/a{n}\0"), MOST_FOUND + 1);
+    assert!(Survey::read(found.as_bytes()).is_err());
+    let begun = std::time::Instant::now();
+    let mounts = many(&|n| format!("{n} 1 8:1 / /m{n} rw - ext4 /dev/x rw\n"), MOST_FOUND - 1);
+    let homes = many(&|n| format!("home\0dir\0/h{n}\0/h{n}\0"), MOST_FOUND - 1);
+    let said = format!("user\x000\0mounts\x001 1 8:1 / / rw - ext4 /dev/x rw\n{mounts}\0{homes}");
+    let survey = Survey::read(said.as_bytes()).unwrap();
+    let plan = plan("", &["df"], Cwd::Root);
+    assert!(matches!(survey.aliases_script(&plan), Err(Error::Lacks { .. })));
+    assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{:?}", begun.elapsed());
+}
+
+/// Whether it is there, and what it is, would tell.
+#[test]
+fn programs_that_are_hidden_are_not_found() {
+    let tree = Tree::new("hidden");
+    let program = tree.file("secret");
+    let hide = format!("hide = [\"{program}\"]");
+    for path in [program.as_str(), "/proc/self/root/bin/true", "/proc/self/exe"] {
+        let text = format!(
+            "version = 1\nname = \"p\"\n[commands.\"/*\"]\nabout = \"It.\"\n[paths]\nscratch = []\n{hide}\n"
+        );
+        let plan = plan_of(&text, &[path], Cwd::Root);
+        for shell in SHELLS {
+            let error = survey(shell, &plan).call(&plan).unwrap_err();
+            assert!(matches!(error, Error::NotFound { .. }), "{shell:?} {path}: {error:?}");
+        }
+    }
+}
+
+#[test]
+fn names_of_homes_may_have_slashes_too_many() {
+    for (field, want) in [("/home//x/./y", "/home/x/y"), ("/", "/"), ("//", "/"), ("/a", "/a")] {
+        assert_eq!(path(field.as_bytes()).unwrap().to_string(), want);
+    }
+    assert!(path(b"a").is_err() && path(b"").is_err() && path(b"/a/../b").is_err());
 }

@@ -112,7 +112,7 @@ impl Helper {
     pub(super) fn far_command(&self) -> String {
         match self {
             Self::At(path) => format!("exec {path} agent stdio"),
-            Self::Absent => format!("exec sh -c 'echo \"{SHELL}\"; {BOOT}'"),
+            Self::Absent => format!("exec sh -c 'echo; echo \"{SHELL}\"; {BOOT}'"),
             Self::Deployed(sha256) => {
                 let (name, digest) = (sha256.file_name(), sha256.as_str());
                 format!(
@@ -120,7 +120,7 @@ impl Helper {
                      if test -x \"$p\"; then case $(sha256sum < \"$p\") in \
                      \"{digest}  -\") exec \"$p\" agent stdio;; esac; \
                      echo \"{CHANGED}\" >&2; exit 126; fi; \
-                     echo \"{SHELL}\"; {BOOT}'"
+                     echo; echo \"{SHELL}\"; {BOOT}'"
                 )
             }
         }
@@ -157,7 +157,7 @@ pub(super) const PUT: &str = "shannot-deploy put";
 /// Its exit code where the program does not start.
 pub(super) const NO_START: i32 = 126;
 
-/// What the far shell says where there is no helper, before it reads scripts.
+/// What the far shell says where there is no helper, before it reads scripts, on a line of its own.
 pub(super) const SHELL: &str = "shannot: there is no helper";
 /// Reads a script of as many bytes as the line before it says, and no byte more.
 const BOOT: &str = "next() { read -r size; script=$(dd bs=\"$size\" count=1 iflag=fullblock \
@@ -264,9 +264,13 @@ mod tests {
                 (ended.status.code().unwrap(), text(ended.stdout), text(ended.stderr))
             };
             let run = |line, program: &[u8]| run_with(line, &[GO, program].concat());
-            assert_eq!(run_with(&start, b""), (0, format!("{SHELL}\n"), String::new()), "{shell}");
+            assert_eq!(
+                run_with(&start, b""),
+                (0, format!("\n{SHELL}\n"), String::new()),
+                "{shell}"
+            );
             let script = b"9\necho 'a!'";
-            let said = (0, format!("{SHELL}\na!\n"), String::new());
+            let said = (0, format!("\n{SHELL}\na!\n"), String::new());
             assert_eq!(run_with(&start, script), said, "{shell}");
             let machine = std::env::consts::ARCH;
             let (code, _, said) = run(&deploy, &program[1..]);

@@ -21,6 +21,7 @@ mod command;
 mod connection;
 mod deploy;
 mod diagnosis;
+mod heard;
 mod master;
 mod probe;
 mod shell;

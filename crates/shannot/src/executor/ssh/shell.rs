@@ -3,9 +3,10 @@
 //! One `ssh` serves one run. The login shell gets a fixed line; all else follows as scripts for `sh`, each
 //! with its length before it: first one that surveys the host, then, made from what it said, the box.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use shannot_policy::plan::HostFacts;
 use shannot_policy::plan::seccomp::{Arch, Ticket};
 use shannot_policy::profile::Tier;
@@ -13,10 +14,11 @@ use shannot_policy::{Grant, Plan};
 use shannot_sandbox::{BwrapCall, Error, Survey, quoted, survey_script};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use super::command::{Helper, SshTarget};
-use super::diagnosis::beginning;
+use super::diagnosis::{beginning, with};
+use super::heard::{self, Heard, Told};
 use crate::event::{End, Event, Failure, FailureKind, Outcome, StageEnd, Unreachable};
 use crate::executor::far::{until, unwanted};
 use crate::executor::io::{Sink, Source};
@@ -31,11 +33,9 @@ const MOST_SURVEYED: u64 = 8 << 20;
 const SURVEYED: &[u8] = b"end\0";
 /// How long the other side may take to end what it was told to end, beside its own limit.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The longest line in which the end is told.
-const LONGEST_END: usize = 1 << 10;
-/// What is kept of standard error for a box that could not be made.
-const MOST_STDERR: usize = 2 << 10;
 const CHUNK: usize = 64 << 10;
+/// A frame of standard input: less than a pipe holds, pipe(7).
+const FRAME: usize = 48 << 10;
 
 /// The `sh` of a host, which reads scripts.
 #[derive(Debug)]
@@ -79,8 +79,6 @@ pub(super) async fn conduct(
         }
     };
     let mark = mark()?;
-    let script = script(&call, &mark);
-    shell.send(&script).await.map_err(|error| lost(target, error.to_string()))?;
     let sink = Sink::new(io.output, events)?;
     let cwd = call.cwd.clone();
     let mut outcome = shell.attend(target, &call, &mark, io.stdin, &sink, &mut course).await;
@@ -122,9 +120,7 @@ impl Course<'_> {
 impl Shell {
     /// Has a script read, which leaves standard input to the next or to what it starts.
     async fn send(&mut self, script: &[u8]) -> std::io::Result<()> {
-        let mut sent = format!("{}\n", script.len()).into_bytes();
-        sent.extend_from_slice(script);
-        self.stdin.write_all(&sent).await
+        self.stdin.write_all(&framed(script)).await
     }
 
     /// What a survey has said, to its end.
@@ -192,7 +188,7 @@ impl Shell {
         survey.call(&plan).map_err(refused)
     }
 
-    /// Sees the box to its end.
+    /// Starts the box, and sees it to its end.
     async fn attend(
         self,
         target: &SshTarget,
@@ -202,52 +198,52 @@ impl Shell {
         sink: &Sink<'_>,
         course: &mut Course<'_>,
     ) -> Result<Outcome, Failure> {
-        let Self { mut child, stdin, stdout, stderr } = self;
+        let Self { mut child, mut stdin, stdout, stderr } = self;
         let since = Instant::now();
-        let stdin = tokio::spawn(feed(input, stdin));
-        let abort = stdin.abort_handle();
+        let script = framed(&script(call, mark));
+        let fed = Arc::new(Semaphore::new(0));
+        let credit = Arc::clone(&fed);
+        // A host that does not read must not hold up who waits for it.
+        let feeder = tokio::spawn(async move {
+            if stdin.write_all(&script).await.is_ok() {
+                feed(input, stdin, credit).await;
+            }
+        });
+        let feeder = feeder.abort_handle();
         let (mut stdout_bytes, mut stderr_bytes) = (0, 0);
-        let ended = {
+        let (wanted, heard) = {
             let output = async {
-                let (told, ()) = tokio::join!(
-                    listen(stderr, mark, sink, &mut stderr_bytes),
+                let (heard, ()) = tokio::join!(
+                    heard::listen(stderr, mark, sink, &fed, &mut stderr_bytes),
                     pass(stdout, sink, &mut stdout_bytes)
                 );
-                let _ = child.wait().await;
-                told
+                let code = child.wait().await.ok().and_then(|status| status.code());
+                (heard, code)
             };
             tokio::pin!(output);
             let deadline = tokio::time::sleep(call.wall);
             tokio::pin!(deadline);
-            let mut ended = None;
-            let mut patience = None;
+            let (mut ended, mut patience) = (None, None);
             loop {
                 tokio::select! {
                     biased;
-                    told = &mut output => break (ended, Some(told)),
+                    heard = &mut output => break (ended, Some(heard)),
                     end = course.ordered(), if ended.is_none() => ended = Some(end),
                     () = &mut deadline, if ended.is_none() => ended = Some(End::TimedOut),
                     () = until(patience) => break (ended, None),
                 }
                 // The shell there notices that nobody sends any more, and ends the box.
                 if patience.is_none() && ended.is_some() {
-                    abort.abort();
+                    feeder.abort();
                     patience = Some(tokio::time::Instant::now() + PATIENCE);
                 }
             }
         };
-        abort.abort();
-        let (wanted, told) = ended;
-        let lingering = told.is_none();
-        let told = told.unwrap_or_default();
-        let end = match (wanted, told.end) {
-            (Some(end), _) => end,
-            (None, Some(Told::Exited(code))) => End::Exited(code),
-            (None, Some(Told::Failed)) => return Err(no_box(target, &told.tail)),
-            (None, None) => {
-                let said = beginning(&told.tail);
-                return Err(lost(target, format!("the connection was lost: {said}")));
-            }
+        feeder.abort();
+        let lingering = heard.is_none();
+        let end = match wanted {
+            Some(end) => end,
+            None => ended(target, heard)?,
         };
         let stage = match end {
             End::Exited(code) => Some(StageEnd::Exited(code)),
@@ -265,12 +261,35 @@ impl Shell {
     }
 }
 
+/// How a box has ended, by what was heard of it and the exit code of its `ssh`.
+fn ended(target: &SshTarget, heard: Option<(Heard, Option<i32>)>) -> Result<End, Failure> {
+    let (Heard { end, tail }, code) = heard.unwrap_or_default();
+    match (end, code) {
+        (Some(Told::Exited(code)), _) => Ok(End::Exited(code)),
+        (Some(Told::Failed), _) => Err(no_box(target, &tail)),
+        // What ssh(1) ends with of its own, also where it was killed.
+        (None, Some(255) | None) => {
+            Err(lost(target, with("the connection was lost", &beginning(&tail))))
+        }
+        // The shell there has ended by itself, after the box; the line that tells how can be lost with
+        // the reader of what came before it.
+        (None, Some(code)) => Ok(End::Exited(code)),
+    }
+}
+
+/// A script with its length before it.
+fn framed(script: &[u8]) -> Vec<u8> {
+    [format!("{}\n", script.len()).as_bytes(), script].concat()
+}
+
 /// Has the shell read another script.
 const NEXT: &[u8] = b"next\n";
 
 /// The script that makes the box.
 fn script(call: &BwrapCall, mark: &str) -> Vec<u8> {
-    let mut script = format!("mark={mark}\nfilter() {{ printf '").into_bytes();
+    // Should this side never say that it is over.
+    let wall = (call.wall + PATIENCE).as_secs();
+    let mut script = format!("mark={mark} wall={wall}\nfilter() {{ printf '").into_bytes();
     for byte in &call.filter {
         // Three digits, so that none that follows is read with it.
         script.extend_from_slice(format!("\\{byte:03o}").as_bytes());
@@ -280,9 +299,8 @@ fn script(call: &BwrapCall, mark: &str) -> Vec<u8> {
         // Fails where the limit is lower already.
         script.extend_from_slice(format!("ulimit {limit} 2> /dev/null\n").as_bytes());
     }
-    // Should this side never say that it is over.
-    let wall = (call.wall + PATIENCE).as_secs_f64().ceil();
-    script.extend_from_slice(format!("exec timeout -s KILL {wall}").as_bytes());
+    // The first process of the box keeps the environment that bwrap is started with.
+    script.extend_from_slice(b"exec env -i");
     let [program, args @ ..] = &call.argv[..] else { return Vec::new() };
     for word in [program.as_slice(), b"--json-status-fd", b"7"]
         .into_iter()
@@ -305,27 +323,23 @@ fn mark() -> Result<String, Failure> {
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// Sends standard input to its end, and then holds the line: its end ends the box.
-async fn feed(input: Input, mut stdin: ChildStdin) {
+/// Sends standard input to its end, and then holds the line: its end ends the box. What was sent has
+/// `fed` the command before more is: nothing may lie between this side and the one that notices its end.
+async fn feed(input: Input, mut stdin: ChildStdin, fed: Arc<Semaphore>) {
     let mut source = Source::new(input);
     while let Some(source) = &mut source
-        && let Some(chunk) = source.next().await
+        && let Some(bytes) = source.next().await
     {
-        if frames(&chunk, &mut stdin).await.is_err() {
-            return;
+        for frame in bytes.chunks(FRAME) {
+            let sent = [format!("{}\n", frame.len()).as_bytes(), frame].concat();
+            let Ok(()) = stdin.write_all(&sent).await else { return };
+            let Ok(permit) = fed.acquire().await else { return };
+            permit.forget();
         }
     }
     if stdin.write_all(b"0\n").await.is_ok() {
         std::future::pending::<()>().await;
     }
-}
-
-async fn frames(bytes: &[u8], stdin: &mut ChildStdin) -> std::io::Result<()> {
-    for chunk in bytes.chunks(CHUNK) {
-        stdin.write_all(format!("{}\n", chunk.len()).as_bytes()).await?;
-        stdin.write_all(chunk).await?;
-    }
-    Ok(())
 }
 
 /// Passes standard output on, as far as the caller reads.
@@ -339,76 +353,6 @@ async fn pass(mut stdout: BufReader<ChildStdout>, sink: &Sink<'_>, count: &mut u
             return;
         }
     }
-}
-
-/// What was heard on standard error beside the command's own.
-#[derive(Debug, Default)]
-struct Heard {
-    end: Option<Told>,
-    tail: Vec<u8>,
-}
-
-/// How a box has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Told {
-    /// The command, with this exit code; 128 and more may stand for a signal.
-    Exited(i32),
-    /// It never came to a command.
-    Failed,
-}
-
-/// Passes standard error on, but for the line that tells the end.
-async fn listen(mut stderr: ChildStderr, mark: &str, sink: &Sink<'_>, count: &mut u64) -> Heard {
-    let mut heard = Heard::default();
-    let mut held = BytesMut::new();
-    let mut told: Option<Vec<u8>> = None;
-    let mut is_read = true;
-    loop {
-        let at_end = !matches!(stderr.read_buf(&mut held).await, Ok(1..));
-        if let Some(line) = &mut told {
-            let room = LONGEST_END.saturating_sub(line.len()).min(held.len());
-            line.extend_from_slice(&held[..room]);
-            held.clear();
-        } else {
-            let (own, line) = split(&held, mark.as_bytes(), at_end);
-            told = line.map(<[u8]>::to_vec);
-            let own: Bytes = held.split_to(own).freeze();
-            if told.is_some() {
-                held.clear();
-            }
-            *count += own.len() as u64;
-            heard.tail.extend_from_slice(&own);
-            let old = heard.tail.len().saturating_sub(MOST_STDERR);
-            heard.tail.drain(..old);
-            if is_read && !own.is_empty() {
-                is_read = sink.stderr(own).await.is_ok();
-            }
-        }
-        if at_end {
-            heard.end = told.as_deref().and_then(end);
-            return heard;
-        }
-    }
-}
-
-/// How much of what was read is the command's, and what follows the mark.
-fn split<'b>(bytes: &'b [u8], mark: &[u8], at_end: bool) -> (usize, Option<&'b [u8]>) {
-    if let Some(at) = bytes.windows(mark.len()).position(|window| window == mark) {
-        return (at, Some(&bytes[at + mark.len()..]));
-    }
-    let may_be_begun = |held: &usize| mark.starts_with(&bytes[bytes.len() - held..]);
-    let held = (1..mark.len().min(bytes.len() + 1)).rev().find(may_be_begun).unwrap_or(0);
-    (if at_end { bytes.len() } else { bytes.len() - held }, None)
-}
-
-/// Reads ` 0 {"child-pid": 7, …}{"exit-code": 0 }`.
-fn end(line: &[u8]) -> Option<Told> {
-    let line = String::from_utf8_lossy(line);
-    let line = line.strip_prefix(' ')?.lines().next()?;
-    let (code, status) = line.split_once(' ')?;
-    let code: i32 = code.parse().ok()?;
-    // bwrap writes it when the command that it executed has ended, and only then.
-    Some(if status.contains("\"exit-code\"") { Told::Exited(code) } else { Told::Failed })
 }
 
 fn lost(target: &SshTarget, what: impl Into<String>) -> Failure {
