@@ -73,6 +73,18 @@ fn attack(column: Column, profile: &Profile) -> std::process::Command {
     command
 }
 
-in_every_column! {
+// It attacks the machine that it runs on: on a far host there is no `doctor` to ask for.
+in_every_column_here! {
     attacks_are_blocked => nothing_escapes;
+}
+
+/// What a far column would be is refused, not done here instead.
+#[test]
+fn no_other_host_is_attacked() {
+    let options = crate::far::options("");
+    let mut doctor = as_runner(Column::USER_L, program());
+    let out = doctor.args(["doctor", "--attack"]).args(options).output().expect("shannot starts");
+    let text = String::from_utf8_lossy(&out.stderr);
+    assert!(!out.status.success() && text.contains("--target"), "{out:?}");
+    assert!(out.stdout.is_empty(), "{out:?}");
 }

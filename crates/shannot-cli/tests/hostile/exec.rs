@@ -144,9 +144,9 @@ fn set_uid_programs_gain_nothing(column: Column) {
 }
 
 in_every_column! {
-    exec_is_once => nothing_is_executed_again;
+    exec_is_once => nothing_is_executed_again, in_every_tier;
     scratch_is_no_place_for_programs => scratch_holds_no_programs;
-    exec_is_listed => only_listed_programs_are_executed;
+    exec_is_listed => only_listed_programs_are_executed, in_every_tier;
     loaders_gain_nothing => a_loader_stays_in_the_box;
     set_uid_gains_nothing => set_uid_programs_gain_nothing;
 }

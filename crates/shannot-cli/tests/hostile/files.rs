@@ -189,13 +189,13 @@ fn waiting_bytes(fifo: &fs::File) -> u64 {
 }
 
 in_every_column! {
-    nothing_is_created => nothing_is_created_anywhere;
+    nothing_is_created => nothing_is_created_anywhere, in_every_tier;
     nothing_is_changed => nothing_is_changed_by_path;
     submounts_are_read_only_too => nothing_is_changed_on_a_submount;
     locks_are_not_taken => locks_do_not_hold_up_the_host;
     leases_are_not_taken => leases_do_not_hold_up_the_host;
     files_signal_nobody => news_of_a_file_signal_nobody;
     watches_are_refused => no_watch_is_set;
-    fifos_take_nothing => nothing_is_written_to_a_fifo;
+    fifos_take_nothing => nothing_is_written_to_a_fifo, in_every_tier;
     closed_fifos_keep_their_content => a_fifo_that_is_closed_to_others_stays_closed;
 }

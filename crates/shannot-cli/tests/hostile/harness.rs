@@ -8,72 +8,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
-use shannot::policy::profile::Tier;
-
-pub(crate) use crate::column::Column;
+use crate::column::refused_as_it_should;
+pub(crate) use crate::column::{Column, in_column};
+use crate::far;
 
 /// The user of the rows without root.
 const USER: &str = "shannot-test";
-
-/// Makes a test of each column of a function that takes one.
-macro_rules! in_every_column {
-    ($($(#[$attr:meta])* $name:ident => $check:expr;)*) => {$(
-        mod $name {
-            use super::*;
-            crate::harness::in_every_column! {
-                @tests [$(#[$attr])*] $check;
-                root_t1 ROOT_T1, root_t2 ROOT_T2, root_t3 ROOT_T3, root_l ROOT_L,
-                user_t2 USER_T2, user_t3 USER_T3, user_l USER_L,
-                root_l4 ROOT_L4, user_l1 USER_L1,
-                root_warm ROOT_WARM, user_warm USER_WARM
-            }
-        }
-    )*};
-    (@tests $attrs:tt $check:expr; $($test:ident $column:ident),*) => {
-        $(crate::harness::in_every_column! { @test $attrs $check; $test $column })*
-    };
-    (@test [$($attr:tt)*] $check:expr; $test:ident $column:ident) => {
-        $($attr)*
-        #[test]
-        fn $test() {
-            crate::harness::in_column(crate::harness::Column::$column, $check);
-        }
-    };
-}
-pub(crate) use in_every_column;
-
-/// Does the check where this machine and this user have the column; where not, asserts that
-/// shannot refuses it too.
-pub(crate) fn in_column(column: Column, check: impl FnOnce(Column)) {
-    let missing = match column.tier {
-        _ if column.by_root && !is_root() => Some("this is not root"),
-        Tier::T2 if !user_namespaces() => Some("user namespaces are refused here"),
-        Tier::T3 if !bwrap_works(column) => Some("bwrap does not work here"),
-        _ => None,
-    };
-    let Some(why) = missing else {
-        let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| check(column)));
-        return match checked {
-            Err(panic) if panic.is::<RefusedAsItShould>() => {}
-            Err(panic) => std::panic::resume_unwind(panic),
-            Ok(()) => {}
-        };
-    };
-    if column.by_root && column.tier != Tier::T1 {
-        // As an ordinary user, these are other columns.
-        println!("{why}");
-        return;
-    }
-    let out = shannot(column, &Profile::default(), &["--json"], &[OsStr::new("/bin/true")])
-        .output()
-        .expect("shannot starts");
-    let text = String::from_utf8_lossy(&out.stderr).into_owned();
-    assert!(!out.status.success(), "{why}, and yet {} started", column.name());
-    println!("{why}, so {} was only seen to be refused: {text}", column.name());
-}
-
-/// Ends a check that has come to what its column refuses, once that was seen.
-struct RefusedAsItShould;
 
 pub(crate) fn bwrap_works(column: Column) -> bool {
     let mut probe = as_runner(column, "/usr/bin/bwrap");
@@ -112,6 +52,7 @@ pub(crate) fn as_runner(column: Column, program: impl AsRef<OsStr>) -> Command {
 /// The ordinary user.
 #[derive(Debug)]
 pub(crate) struct User {
+    pub(crate) name: String,
     pub(crate) uid: u32,
     pub(crate) gid: u32,
     pub(crate) home: PathBuf,
@@ -128,7 +69,8 @@ pub(crate) fn user() -> &'static User {
                 let f: Vec<_> = line.split(':').collect();
                 let uid = f.get(2)?.parse().ok()?;
                 let ours = if own == 0 { f[0] == USER } else { uid == own };
-                let user = || User { uid, gid: f[3].parse().expect("a gid"), home: f[5].into() };
+                let gid = f[3].parse().expect("a gid");
+                let user = || User { name: f[0].to_owned(), uid, gid, home: f[5].into() };
                 ours.then(user)
             })
         };
@@ -208,7 +150,7 @@ impl Profile {
     }
 
     /// Whether commands may have children.
-    fn may_fork(&self) -> bool {
+    pub(crate) fn may_fork(&self) -> bool {
         ["forks", "spawns"].iter().any(|key| self.command.contains(key))
     }
 
@@ -234,10 +176,24 @@ pub(crate) fn shannot<A: AsRef<OsStr>>(
     flags: &[&str],
     words: &[A],
 ) -> Command {
+    shannot_with(column, profile, flags, words, "")
+}
+
+/// The same; on a far host the agent is started after these lines of a shell.
+pub(crate) fn shannot_with<A: AsRef<OsStr>>(
+    column: Column,
+    profile: &Profile,
+    flags: &[&str],
+    words: &[A],
+    lines: &str,
+) -> Command {
     let file = profile_file(&profile.text(column));
-    let program = if column.warm { warm_program() } else { program() };
-    let mut command = as_runner(column, program);
-    command.arg("run").args(flags).arg("--profile").arg(file).arg("--").args(words);
+    let mut command = as_runner(column, client(column));
+    command.arg("run").args(flags);
+    if column.far {
+        command.args(far::options(lines));
+    }
+    command.arg("--profile").arg(file).arg("--").args(words);
     if let Some(abi) = column.landlock {
         command = forced(&format!("landlock={abi}"), &command);
         if profile.may_fork() {
@@ -262,7 +218,7 @@ pub(crate) fn refused_for_landlock(out: &Output, reason: &str) -> ! {
     let text = [&*out.stdout, &*out.stderr].concat();
     let text = String::from_utf8_lossy(&text);
     assert!(!out.status.success() && text.contains(reason), "{text}");
-    std::panic::panic_any(RefusedAsItShould);
+    refused_as_it_should()
 }
 
 /// The command on a host that has less: see `probe/forced.c`.
@@ -281,6 +237,15 @@ pub(crate) fn forced(layers: &str, command: &Command) -> Command {
 /// The program under test, where both users can execute it.
 pub(crate) fn program() -> PathBuf {
     open_to_all(Path::new(env!("CARGO_BIN_EXE_shannot")))
+}
+
+/// The program that callers of a column start.
+pub(crate) fn client(column: Column) -> PathBuf {
+    match column {
+        Column { far: true, .. } => far::client(column),
+        Column { warm: true, .. } => warm_program(),
+        _ => program(),
+    }
 }
 
 /// The library's example that keeps a box warm and then runs a command in it. It is built with the

@@ -235,7 +235,7 @@ fn linked_homes_are_hidden(column: Column) {
 }
 
 in_every_column! {
-    directories_are_closed => hidden_directories_are_closed;
+    directories_are_closed => hidden_directories_are_closed, in_every_tier;
     links_to_hidden_paths_are_closed => aliases_are_hidden_too;
     similar_names_stay => names_that_only_begin_alike_stay;
     globs_and_missing_paths_hold => missing_and_globbed_paths;

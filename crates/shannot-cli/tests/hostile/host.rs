@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::process::{Command, Stdio};
 
-use crate::harness::{Column, Report, as_runner};
+use crate::harness::{Column, Fixture, Profile, Report, as_runner, shannot_with, word};
 
 /// A process of the host's, of the user who starts the boxes of a tier; ended with the value.
 #[derive(Debug)]
@@ -88,6 +88,11 @@ impl Held {
         &self.text
     }
 
+    /// Whether it has, though the end of its input has not come.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("wait").is_some()
+    }
+
     /// Lets it go on to its end.
     pub(crate) fn finish(&mut self) -> Report {
         use std::io::Read as _;
@@ -109,7 +114,7 @@ impl Drop for Held {
 }
 
 /// Waits until something holds; for what the kernel does in its own time.
-pub(crate) fn eventually(seconds: u64, holds: impl Fn() -> bool) -> bool {
+pub(crate) fn eventually(seconds: u64, mut holds: impl FnMut() -> bool) -> bool {
     let end = std::time::Instant::now() + std::time::Duration::from_secs(seconds);
     while std::time::Instant::now() < end {
         if holds() {
@@ -135,7 +140,52 @@ pub(crate) fn in_shell(script: &str, command: &Command) -> Command {
     shell
 }
 
-/// The same in a mount namespace of its own, out of which no mount goes.
+/// `shannot run` where a shell starts the supervisor after these lines: here or, in a far column, the
+/// agent there.
+pub(crate) fn shannot_after(
+    lines: &str,
+    column: Column,
+    profile: &Profile,
+    flags: &[&str],
+    words: &[&str],
+) -> Command {
+    let command = shannot_with(column, profile, flags, words, lines);
+    if column.far { command } else { in_shell(&format!("{lines}\nexec SHANNOT"), &command) }
+}
+
+/// A note of the supervisor's pid, for who attacks it: whether it is here or on a far host, nobody knows
+/// the number before it is started.
+#[derive(Debug)]
+pub(crate) struct Note {
+    fixture: Fixture,
+    /// As the probe reads it.
+    word: String,
+}
+
+impl Note {
+    pub(crate) fn new(column: Column) -> Self {
+        let fixture = Fixture::new(column, "note");
+        let word = format!("@{}", word(&fixture.file(column, "pid", "")));
+        Self { fixture, word }
+    }
+
+    /// What the shell does that becomes the supervisor.
+    pub(crate) fn lines(&self) -> String {
+        format!("echo $$ >{}", word(&self.fixture.path("pid")))
+    }
+
+    pub(crate) fn word(&self) -> &str {
+        &self.word
+    }
+
+    /// The supervisor's, once it was started.
+    pub(crate) fn pid(&self) -> u32 {
+        let text = fs::read_to_string(self.fixture.path("pid")).expect("the note");
+        text.trim().parse().expect("a pid")
+    }
+}
+
+/// The command in a mount namespace of its own, out of which no mount goes.
 pub(crate) fn among_own_mounts(script: &str, command: &Command) -> Command {
     let shell = in_shell(script, command);
     let mut unshare = Command::new("unshare");

@@ -67,8 +67,8 @@ fn only_harmless_devices_open(column: Column) {
 }
 
 in_every_column! {
-    kernel_doors_are_closed => doors_of_every_user_are_closed;
+    kernel_doors_are_closed => doors_of_every_user_are_closed, in_every_tier;
     the_machine_stays => the_machine_is_out_of_reach;
     foreign_calls_are_absent => unknown_and_foreign_calls_do_not_exist;
-    devices_are_closed => only_harmless_devices_open;
+    devices_are_closed => only_harmless_devices_open, in_every_tier;
 }

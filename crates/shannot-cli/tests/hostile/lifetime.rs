@@ -4,6 +4,8 @@ use std::fs;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
+use shannot::policy::profile::Tier;
+
 use crate::harness::*;
 use crate::host::*;
 
@@ -12,13 +14,15 @@ fn marker(column: Column, case: &str) -> String {
     format!("marker-{case}-{}-{}", column.by_root(), std::process::id())
 }
 
-/// The processes whose command line holds a word.
+/// The processes whose command line or environment holds a word.
 fn alive(marker: &str) -> Vec<String> {
     let entries = fs::read_dir("/proc").expect("/proc").flatten();
     let lines = entries.filter_map(|e| {
-        let line = fs::read(e.path().join("cmdline")).ok()?;
-        let line = String::from_utf8_lossy(&line).replace('\0', " ");
-        line.contains(marker).then(|| format!("{} {line}", e.file_name().to_string_lossy()))
+        let read = |name| fs::read(e.path().join(name)).unwrap_or_default();
+        let [line, environ] = ["cmdline", "environ"]
+            .map(|name| String::from_utf8_lossy(&read(name)).replace('\0', " "));
+        let holds = line.contains(marker) || environ.contains(marker);
+        holds.then(|| format!("{} {line}", e.file_name().to_string_lossy()))
     });
     lines.collect()
 }
@@ -64,6 +68,12 @@ fn daemons_end_with_the_run(column: Column) {
 
 /// The supervisor is killed in mid-run, and cannot clean up.
 fn assert_dies_with_supervisor(column: Column, profile: &Profile, program: &Path, words: &[&str]) {
+    if column.far {
+        // The other two end the agent, which then is what a supervisor is here.
+        let others: &[_] = if profile.may_fork() { &[] } else { &["shannot", "ssh"] };
+        let victims = others.iter().chain(&["agent"]);
+        return victims.for_each(|who| assert_dies_with(who, column, profile, program, words));
+    }
     let all: Vec<&str> = [word(program)].into_iter().chain(words.iter().copied()).collect();
     let mut held = Held::start(&mut shannot(column, profile, &[], &all));
     let marker = words.last().expect("a marker");
@@ -84,6 +94,71 @@ fn assert_dies_with_supervisor(column: Column, profile: &Profile, program: &Path
     // Nobody was left to remove the run's empty cgroup, so the next run does.
     inside(column, profile, &["status"]);
     assert_eq!(groups_of(pid, Path::new("/sys/fs/cgroup")), [""; 0].map(PathBuf::from));
+}
+
+/// A process, and those that have started it, with their names.
+fn ancestors(mut pid: u32) -> Vec<(u32, String)> {
+    let mut found = Vec::new();
+    while let Ok(status) = fs::read_to_string(format!("/proc/{pid}/status"))
+        && pid > 1
+    {
+        let field = |name| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            line.expect("a field").trim().to_owned()
+        };
+        found.push((pid, field("Name:")));
+        pid = field("PPid:").parse().expect("a pid");
+    }
+    found
+}
+
+/// On a far host: of the caller, the `ssh` and the agent, one is killed in mid-run, and cannot tell the
+/// others.
+fn assert_dies_with(
+    victim: &str,
+    column: Column,
+    profile: &Profile,
+    program: &Path,
+    words: &[&str],
+) {
+    let marker = format!("{}-{victim}", words.last().expect("a marker"));
+    let all = [&[word(program)], &words[..words.len() - 1], &[&marker]].concat();
+    let note = Note::new(column);
+    // What the agent starts is known by its environment, and a command by its words.
+    let lines = format!("export MARK={marker}\n{}", note.lines());
+    let mut held = Held::start(&mut shannot_with(column, profile, &[], &all, &lines));
+    let agent = note.pid();
+    let line = ancestors(agent);
+    let named = |name: &str| line.iter().position(|(_, own)| own == name);
+    let ssh = named("ssh").unwrap_or_else(|| panic!("an ssh has started it: {line:?}"));
+    let (between, [_, (client, name), ..]) = line.split_at(ssh) else { panic!("{line:?}") };
+    assert_eq!(name, "shannot", "{line:?}");
+    assert!(between.iter().any(|(_, name)| name.starts_with("sshd")), "{line:?}");
+    let pid = match victim {
+        "shannot" => *client,
+        "ssh" => line[ssh].0,
+        _ => agent,
+    };
+    let ours = || {
+        // One that has ended, and that nobody has waited for yet, has no program.
+        let runs = |pid: u32| fs::read_link(format!("/proc/{pid}/exe")).is_ok();
+        let between = between.iter().filter(|(pid, _)| runs(*pid)).map(|p| format!("{p:?}"));
+        alive(&marker).into_iter().chain(between).collect::<Vec<_>>()
+    };
+    // The agent, seen in both ways; its command; and the sshd between.
+    assert!(ours().len() >= 4, "not all of it runs: {:#?}", ours());
+    let killed = std::process::Command::new("kill").args(["-9", &format!("{pid}")]).status();
+    assert!(killed.expect("kill").success());
+    let ended = eventually(5, || held.has_ended()) && eventually(5, || ours().is_empty());
+    let left = ours();
+    end_all(&alive(&marker));
+    assert!(ended, "the {victim} was killed and these live on: {left:#?}");
+    // As of a supervisor here, a later run removes the empty cgroup: once somebody has waited for the agent.
+    let removed = eventually(5, || {
+        inside(column, profile, &["status"]);
+        groups_of(agent, Path::new("/sys/fs/cgroup")).is_empty()
+    });
+    assert!(removed, "{:?}", groups_of(agent, Path::new("/sys/fs/cgroup")));
 }
 
 fn commands_die_with_the_supervisor(column: Column) {
@@ -116,7 +191,7 @@ fn programs_with_capabilities_die_with_the_supervisor(column: Column) {
         let why = "a program with file capabilities needs Landlock ABI 6";
         refused_for_landlock(&out.expect("shannot starts"), why);
     }
-    if column == Column::ROOT_L {
+    if column.by_root() && column.tier == Tier::L {
         // What root can never have again, the program insists on: it does not start at all.
         let out = shannot(column, &Profile::default(), &[], &[word(&copy), "identity"]).output();
         let text = String::from_utf8(out.expect("shannot starts").stderr).expect("text");
@@ -175,7 +250,7 @@ fn stopped_terminal() -> (OwnedFd, [OwnedFd; 2]) {
 
 in_every_column! {
     daemons_are_ended => daemons_end_with_the_run;
-    a_killed_supervisor_leaves_nothing => commands_die_with_the_supervisor;
+    a_killed_supervisor_leaves_nothing => commands_die_with_the_supervisor, in_every_tier;
     limits_hold_while_nobody_reads => unread_output_holds_up_no_limit;
     file_capabilities_change_nothing => programs_with_capabilities_die_with_the_supervisor;
 }

@@ -150,9 +150,9 @@ fn scratch_is_bounded_and_private(column: Column) {
 }
 
 in_every_column! {
-    processes_have_a_limit => processes_are_bounded;
+    processes_have_a_limit => processes_are_bounded, in_every_tier;
     threads_have_a_limit => threads_are_bounded;
-    memory_has_a_limit => memory_is_bounded;
+    memory_has_a_limit => memory_is_bounded, in_every_tier;
     memory_of_children_counts => memory_of_all_processes_is_counted;
     cpu_time_has_a_limit => cpu_time_is_bounded;
     wall_clock_time_has_a_limit => wall_clock_time_is_bounded;

@@ -45,6 +45,6 @@ fn reading_leaves_no_access_time(column: Column) {
 }
 
 in_every_column! {
-    metadata_stays => no_metadata_changes;
+    metadata_stays => no_metadata_changes, in_every_tier;
     access_times_stay => reading_leaves_no_access_time;
 }

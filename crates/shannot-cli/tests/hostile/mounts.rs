@@ -123,8 +123,8 @@ fn mount_beside(pid: u32, at: &Path, file: &Path) {
 
 in_every_column! {
     host_mounts_stay_out => later_mounts_stay_out;
-    flags_are_set => mounts_have_their_flags;
+    flags_are_set => mounts_have_their_flags, in_every_tier;
     mounts_stay => mounts_cannot_be_changed;
-    namespaces_stay => namespaces_cannot_be_made_or_entered;
+    namespaces_stay => namespaces_cannot_be_made_or_entered, in_every_tier;
     newer_mount_listings_are_absent => mount_listing_falls_back;
 }

@@ -29,8 +29,14 @@ fn only_pipes_are_open(column: Column) {
     inheritable(&dir);
     inheritable(&socket);
     inheritable(&pidfd);
+    let probe = probe();
+    let words = [word(&probe), "descriptors"];
+    // An ssh passes none of these on: whoever starts the agent has his own.
+    let lines = "exec 3</ 4</dev/null 5<>/dev/null";
     for profile in [Profile::default(), Profile::host_view().forks()] {
-        let ran = inside(column, &profile, &["descriptors"]);
+        let mut command = shannot_with(column, &profile, &["--json"], &words, lines);
+        let ran = Ran::read(&command.output().expect("shannot starts"));
+        ran.assert_tier(column);
         let facts = &ran.report.facts;
         let names: Vec<_> = facts.keys().map(String::as_str).collect();
         assert_eq!(names, ["fd-0", "fd-1", "fd-2"], "{facts:?}");
@@ -113,9 +119,10 @@ fn identity_is_of_nobody_or_the_caller(column: Column) {
 
 fn signals_start_as_defaults(column: Column) {
     let probe = probe();
-    let command = shannot(column, &Profile::default(), &["--json"], &[word(&probe), "status"]);
-    let mut shell = in_shell("trap '' HUP INT QUIT TERM PIPE USR1 CHLD; SHANNOT", &command);
-    let out = shell.output().expect("shannot starts");
+    let lines = "trap '' HUP INT QUIT TERM PIPE USR1 CHLD";
+    let words = [word(&probe), "status"];
+    let mut command = shannot_after(lines, column, &Profile::default(), &["--json"], &words);
+    let out = command.output().expect("shannot starts");
     if column.is_without_scopes() {
         refused_for_landlock(&out, "that ignores SIGCHLD needs Landlock ABI 6");
     }
@@ -178,10 +185,10 @@ fn no_terminal_is_reachable(column: Column) {
 }
 
 in_every_column! {
-    descriptors_are_three_pipes => only_pipes_are_open;
-    streams_are_pipes => streams_are_pipes_of_our_own;
-    identities_are_set => identity_is_of_nobody_or_the_caller;
-    privileges_are_gone => no_privilege_is_left;
-    signals_are_default => signals_start_as_defaults;
+    descriptors_are_three_pipes => only_pipes_are_open, in_every_tier;
+    streams_are_pipes => streams_are_pipes_of_our_own, in_every_tier;
+    identities_are_set => identity_is_of_nobody_or_the_caller, in_every_tier;
+    privileges_are_gone => no_privilege_is_left, in_every_tier;
+    signals_are_default => signals_start_as_defaults, in_every_tier;
     terminals_are_out_of_reach => no_terminal_is_reachable;
 }

@@ -59,18 +59,11 @@ fn other_processes_cannot_be_looked_into(column: Column) {
 fn supervisors_cannot_be_looked_into(column: Column) {
     for profile in both_views() {
         let probe = probe();
-        let words = [word(&probe), "proc-peek", "SECRET=", "PID"];
-        let command = shannot(column, &profile, &["--json"], &words);
-        let shell = in_shell("exec SHANNOT", &command);
-        let script = shell
-            .get_args()
-            .last()
-            .expect("a script")
-            .to_str()
-            .expect("text")
-            .replace("'PID'", "$$");
-        let mut shell = in_shell(&script, &command);
-        let out = shell.env("SECRET", SECRET.concat()).output().expect("shannot starts");
+        let note = Note::new(column);
+        let lines = format!("export SECRET={}\n{}", SECRET.concat(), note.lines());
+        let words = [word(&probe), "proc-peek", "SECRET=", note.word()];
+        let mut command = shannot_after(&lines, column, &profile, &["--json"], &words);
+        let out = command.output().expect("shannot starts");
         let ran = Ran::read(&out);
         assert_eq!(ran.json["exit_code"], 0, "{:#}", ran.json);
         ran.report.assert_blocked();
@@ -99,7 +92,10 @@ fn no_secret_of_the_caller_shows(column: Column) {
     for profile in both_views() {
         let probe = probe();
         let words = [word(&probe), "proc-search", SECRET[0], SECRET[1]];
-        let mut command = shannot(column, &profile, &["--json"], &words);
+        // Of the agent's too, where that is another's than the caller's; no shell has the last one.
+        let exported = CALLERS.iter().filter(|n| !n.starts_with("LD_") && !n.contains('%'));
+        let lines: Vec<_> = exported.map(|name| format!("export {name}={secret}")).collect();
+        let mut command = shannot_with(column, &profile, &["--json"], &words, &lines.join("\n"));
         for name in CALLERS.into_iter().filter(|n| !n.starts_with("LD_")) {
             command.env(name, &secret);
         }
@@ -125,7 +121,8 @@ fn no_secret_of_the_caller_shows(column: Column) {
 fn loader_variables_stop_at_the_supervisor(column: Column) {
     let probe = probe();
     let words = [word(&probe), "proc-search", SECRET[0], SECRET[1]];
-    let mut command = shannot(column, &Profile::default(), &["--json"], &words);
+    let lines = "export LD_PRELOAD=/nonexistent/shannot.so LD_LIBRARY_PATH=/nonexistent";
+    let mut command = shannot_with(column, &Profile::default(), &["--json"], &words, lines);
     command.env("LD_PRELOAD", "/nonexistent/shannot.so").env("LD_LIBRARY_PATH", "/nonexistent");
     let ran = Ran::read(&command.output().expect("shannot starts"));
     assert!(!ran.report.facts.keys().any(|k| k.starts_with("env-LD_")), "{:?}", ran.report);
@@ -169,7 +166,9 @@ fn links_to_the_own_process_lead_nowhere_else(column: Column) {
     std::os::unix::fs::symlink("/proc/self/cwd", &link).expect("a link");
     let mut links = vec!["/proc/self/cwd".to_owned(), "/proc/thread-self/cwd".to_owned()];
     links.push(word(&link).to_owned());
-    links.extend((0..32).map(|fd| format!("/proc/self/fd/{fd}")));
+    // Each call of a far column is a login.
+    let most = if column.far { 8 } else { 32 };
+    links.extend((0..most).map(|fd| format!("/proc/self/fd/{fd}")));
     let probe = probe();
     for (profile, link) in both_views().iter().flat_map(|p| links.iter().map(move |l| (p, l))) {
         let flags = ["--json", "--cwd", link];
@@ -192,8 +191,8 @@ in_every_column! {
     links_lead_nowhere => links_to_the_own_process_lead_nowhere_else;
     settings_are_not_written => kernel_settings_cannot_be_written;
     processes_keep_their_secrets => other_processes_cannot_be_looked_into;
-    the_supervisor_keeps_its_secrets => supervisors_cannot_be_looked_into;
-    the_environment_is_clean => no_secret_of_the_caller_shows;
-    loader_variables_are_not_passed_on => loader_variables_stop_at_the_supervisor;
+    the_supervisor_keeps_its_secrets => supervisors_cannot_be_looked_into, in_every_tier;
+    the_environment_is_clean => no_secret_of_the_caller_shows, in_every_tier;
+    loader_variables_are_not_passed_on => loader_variables_stop_at_the_supervisor, in_every_tier;
     runs_are_apart => two_runs_see_nothing_of_each_other;
 }

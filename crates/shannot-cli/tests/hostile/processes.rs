@@ -9,19 +9,15 @@ use crate::host::*;
 fn against_processes(column: Column, profile: &Profile, case: &[&str]) -> Report {
     let mut victim = Victim::sleeping(column);
     let pid = victim.pid();
+    let note = Note::new(column);
     let probe = probe();
     let words: Vec<&str> = [word(&probe)]
         .into_iter()
         .chain(case.iter().copied())
-        .chain([pid.as_str(), "PID"])
+        .chain([pid.as_str(), note.word()])
         .collect();
-    let command = shannot(column, profile, &["--json"], &words);
-    // The shell's own pid becomes shannot's: setpriv and shannot are each executed in its place.
-    let mut shell = in_shell("exec SHANNOT", &command);
-    let script =
-        shell.get_args().last().expect("a script").to_str().expect("text").replace("'PID'", "$$");
-    shell = in_shell(&script, &command);
-    let out = shell.output().expect("shannot starts");
+    let mut command = shannot_after(&note.lines(), column, profile, &["--json"], &words);
+    let out = command.output().expect("shannot starts");
     let ran = Ran::read(&out);
     assert_eq!(ran.json["exit_code"], 0, "{:#}", ran.json);
     ran.report.assert_blocked();
@@ -142,9 +138,9 @@ fn eventually_ended(victim: &mut Victim) -> bool {
 }
 
 in_every_column! {
-    signals_are_contained => signals_stay_in_the_box;
+    signals_are_contained => signals_stay_in_the_box, in_every_tier;
     signals_to_all_are_contained => signals_to_everything_stay_in_the_box;
-    tracing_is_closed => tracing_is_refused;
+    tracing_is_closed => tracing_is_refused, in_every_tier;
     no_process_can_ask_to_live_on => living_on_is_refused;
     wakes_of_shared_futexes_are_a_known_gap => wakes_may_go_to_a_reader;
     host_futexes_keep_their_waiters => futexes_of_the_host_keep_their_waiters;

@@ -26,7 +26,7 @@ fn no_descriptor_passes(column: Column) {
         let mut command = Command::new("env");
         let shannot = shannot(column, &profile, &["--json"], &words);
         let own = shannot.get_args().skip_while(|a| *a != "run");
-        command.arg(program()).args(own);
+        command.arg(client(column)).args(own);
         let ran = Ran::read(&beside(&command).output().expect("it starts"));
         ran.assert_tier(column);
         assert_eq!(ran.json["exit_code"], 0, "{:#}", ran.json);
@@ -46,5 +46,5 @@ fn no_descriptor_passes(column: Column) {
 }
 
 in_every_column! {
-    descriptors_do_not_travel => no_descriptor_passes;
+    descriptors_do_not_travel => no_descriptor_passes, in_every_tier;
 }

@@ -12,6 +12,7 @@
 
 mod bait;
 mod chance;
+#[macro_use]
 #[path = "../hostile/column.rs"]
 #[expect(dead_code, reason = "shared with the hostile cases, which use all of it")]
 mod column;
@@ -20,6 +21,8 @@ mod commands;
 mod compare;
 mod controls;
 mod dangerous;
+#[path = "../hostile/far.rs"]
+mod far;
 mod files;
 #[path = "../hostile/harness.rs"]
 #[expect(dead_code, reason = "shared with the hostile cases, which use all of it")]
@@ -36,7 +39,7 @@ mod snapshot;
 mod table;
 mod victims;
 
-use harness::{Column, in_every_column};
+use harness::Column;
 
 fn the_host_is_equal_before_and_after(column: Column) {
     machine::watched("the_host_stays", column, rounds::run);
@@ -46,7 +49,7 @@ fn each_kind_of_change_is_seen(column: Column) {
     machine::watched("what_is_compared", column, controls::each_is_seen);
 }
 
-in_every_column! {
+in_every_column_here! {
     the_host_stays => the_host_is_equal_before_and_after;
 }
 

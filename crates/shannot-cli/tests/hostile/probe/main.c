@@ -84,6 +84,19 @@ void *low_memory(void) {
     return p;
 }
 
+const char *told(const char *word) {
+    static char words[4][64];
+    static unsigned next;
+    if (strncmp(word, "@/", 2) || next == sizeof words / sizeof *words) return word;
+    char *buffer = words[next++];
+    if (slurp(word + 1, buffer, sizeof *words) <= 0) {
+        error(word);
+        exit(3);
+    }
+    buffer[strcspn(buffer, "\n")] = 0;
+    return buffer;
+}
+
 int main(int argc, char **argv) {
     const struct probe_case *groups[] = {
         files_cases, metadata_cases, mounts_cases, sockets_cases, processes_cases, proc_cases,

@@ -43,6 +43,8 @@ void error(const char *text);
 int is_control(void);
 /* Reads a file's start; -1 with errno. */
 ssize_t slurp(const char *path, char *buffer, size_t size);
+/* A word that nobody knows yet when the command line is written: `@FILE` is the file's first line. */
+const char *told(const char *word);
 /* Waits for the end of stdin, which the harness holds open while it looks at the host. */
 void wait_for_harness(const char *say);
 /* A call by the 32-bit gate. Pointers must lie below 4 GiB. */

@@ -55,8 +55,9 @@ static void proc_peek(int argc, char **argv) {
     static const char *links[] = {"exe", "cwd", "root", "fd/0", "fd/1", "fd/2", "ns/mnt"};
     for (int i = 1; i < argc; i++) {
         char path[128], what[64], target[256];
+        const char *pid = told(argv[i]);
         for (size_t n = 0; n < sizeof files / sizeof *files; n++) {
-            snprintf(path, sizeof path, "/proc/%s/%s", argv[i], files[n]);
+            snprintf(path, sizeof path, "/proc/%s/%s", pid, files[n]);
             snprintf(what, sizeof what, "%d %s", i, files[n]);
             int fd = open(path, O_RDONLY | O_CLOEXEC);
             /* `stack` is readable for root alone, wherever; `pagemap` hides its numbers. */
@@ -69,11 +70,11 @@ static void proc_peek(int argc, char **argv) {
             close(fd);
         }
         for (size_t n = 0; n < sizeof links / sizeof *links; n++) {
-            snprintf(path, sizeof path, "/proc/%s/%s", argv[i], links[n]);
+            snprintf(path, sizeof path, "/proc/%s/%s", pid, links[n]);
             snprintf(what, sizeof what, "%d %s", i, links[n]);
             attempt_at("follow", what, readlink(path, target, sizeof target));
         }
-        snprintf(path, sizeof path, "/proc/%s/root/etc", argv[i]);
+        snprintf(path, sizeof path, "/proc/%s/root/etc", pid);
         snprintf(what, sizeof what, "%d root/etc", i);
         attempt_at("open", what, open(path, O_RDONLY | O_DIRECTORY));
     }

@@ -15,7 +15,7 @@ static char where[32];
 /* The victims, by pid as the host counts them. */
 static void signals(int argc, char **argv) {
     for (int i = 0; i < argc; i++) {
-        int pid = atoi(argv[i]);
+        int pid = atoi(told(argv[i]));
         snprintf(where, sizeof where, "%d", i);
         siginfo_t info = {.si_code = SI_QUEUE, .si_pid = getpid(), .si_uid = getuid()};
         int signal = is_control() ? SIGCONT : SIGKILL;
@@ -77,7 +77,7 @@ static void stand(int argc, char **argv) {
 /* Each victim is asked for what a tracer could have. */
 static void trace(int argc, char **argv) {
     for (int i = 0; i < argc; i++) {
-        int pid = atoi(argv[i]), status;
+        int pid = atoi(told(argv[i])), status;
         snprintf(where, sizeof where, "%d", i);
         static char buffer[16];
         struct iovec own = {buffer, sizeof buffer}, other = {page, sizeof page};
