@@ -81,6 +81,46 @@ fn a_helper_that_was_changed_is_not_started() {
     assert_code(&end(&mut sshd.run(&[], &["true"])), 0);
 }
 
+/// Those that read a line otherwise than sh, with start-up files that say something.
+#[test]
+fn login_shells_of_other_kinds_do_what_is_meant() {
+    if !rustix::process::getuid().is_root() {
+        // An account's shell is root's to set.
+        return;
+    }
+    let user = ordinary();
+    for (shell, file, version) in [
+        ("/usr/bin/fish", ".config/fish/config.fish", "echo $FISH_VERSION"),
+        ("/usr/bin/tcsh", ".cshrc", "echo $version"),
+    ] {
+        let sshd = Sshd::with_shell(user, shell);
+        sshd.place.write(&format!("home/{file}"), "echo Welcome\n");
+        own(user, &sshd.home());
+        let said = sshd.ssh(version).output().unwrap().stdout;
+        let said = String::from_utf8(said).unwrap();
+        assert!(said.starts_with("Welcome\n") && said.contains('.'), "{shell}: {said}");
+        // A machine that is busy logs nobody in at once.
+        sshd.configure("connect_timeout = \"30s\"\n");
+        let told = || end(&mut sshd.run(&["--json"], &["true"])).json();
+        // Without a helper it is the host's bwrap that makes the box.
+        let run = told();
+        assert_eq!(run["enforcement"]["engine"], "bwrap", "{shell}: {run}");
+        assert!(deploy(&sshd).text().starts_with("put "), "{shell}");
+        let run = told();
+        assert_eq!(run["enforcement"]["engine"], "native", "{shell}: {run}");
+        assert!(deploy(&sshd).text().contains("has it already"), "{shell}");
+        assert_code(&end(&mut sshd.shannot(&["remote", "test", "far"])), 0);
+        let words = ["printf", "%s", "a 'b' \"$HOME\" !1 \\ `id`"];
+        let ended = end(&mut sshd.run(&[], &words));
+        assert_eq!((ended.code, ended.text()), (Some(0), words[2]), "{shell}: {ended:?}");
+        let ended = end_fed(&mut sshd.run(&[], &["cat"]), Some(noise(100_000)));
+        assert_eq!((ended.code, ended.stdout.len()), (Some(0), 100_000), "{shell}");
+        // One that is named by its path, too.
+        sshd.configure(&format!("helper_path = \"{}\"\n", helper().display()));
+        assert_code(&end(&mut sshd.run(&[], &["sh", "-c", "exit 3"])), 3);
+    }
+}
+
 /// From nothing to a host that answers, and to one that holds the policy.
 #[test]
 fn a_host_is_added_deployed_and_pinned() {

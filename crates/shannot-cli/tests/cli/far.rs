@@ -211,11 +211,7 @@ fn a_pinned_login_holds_the_policy() {
     let ended = run(path.to_str().unwrap(), &["tail", "-f", "/etc/passwd"]);
     assert_code(&ended, 124);
     // Nor is any other word of the caller's obeyed.
-    let mut ssh = Command::new("ssh");
-    ssh.args(["-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-i"]).arg(sshd.place.path("id"));
-    ssh.arg("-o").arg(format!("UserKnownHostsFile={}", sshd.place.path("known").display()));
-    ssh.args(["-p", &sshd.port.to_string(), "-l", &name_of(sshd.user), "127.0.0.1", "id"]);
-    let said = ssh.stdin(Stdio::null()).output().unwrap().stdout;
+    let said = sshd.ssh("id").output().unwrap().stdout;
     assert!(!String::from_utf8_lossy(&said).contains("uid="), "{said:?}");
 }
 

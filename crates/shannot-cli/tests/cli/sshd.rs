@@ -38,6 +38,22 @@ impl Sshd {
         sshd
     }
 
+    /// With a home of its own there, and this login shell: in an /etc/passwd that this daemon alone sees.
+    pub(crate) fn with_shell(user: User, shell: &str) -> Self {
+        Self::with_home(user, &format!("#shell {} {shell}", name_of(user)))
+    }
+
+    /// Has a line read by the login shell there.
+    pub(crate) fn ssh(&self, line: &str) -> Command {
+        let known = self.place.path("known").display().to_string();
+        let mut ssh = Command::new("ssh");
+        ssh.args(["-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-o"]);
+        ssh.arg(format!("UserKnownHostsFile={known}")).arg("-i").arg(self.place.path("id"));
+        ssh.args(["-p", &self.port.to_string(), "-l", &name_of(self.user), "127.0.0.1", line]);
+        ssh.stdin(Stdio::null());
+        ssh
+    }
+
     /// The user's home there.
     pub(crate) fn home(&self) -> PathBuf {
         self.place.path("home")
@@ -191,26 +207,12 @@ fn start(place: &Place, lines: &str, port: Option<u16>) -> (u16, Child) {
                  LogLevel VERBOSE\n{lines}\n"
             ),
         );
-        let mut daemon = Command::new("/bin/sh");
-        // What is mounted goes with the daemon.
-        let mut script = String::new();
-        if let Some((_, options)) = lines.split_once("#mount ") {
-            let (options, home) = (options.lines().next().unwrap(), path("home"));
-            script.push_str(&format!("mount -t tmpfs -o {options} tmpfs {home} && "));
-        }
-        if lines.contains("#no-bwrap") {
-            let without = path("without");
-            script.push_str(&format!(
-                "mkdir -p {without} && rm -f {without}/bwrap && mknod {without}/bwrap c 0 0 && \
-                 mount -t overlay -o lowerdir={without}:/usr/bin overlay /usr/bin && "
-            ));
-        }
-        let has_mounts = !script.is_empty();
-        script.push_str("exec /usr/sbin/sshd \"$@\"");
-        if has_mounts {
-            daemon = Command::new("unshare");
+        let mounts = own_mounts(place, lines);
+        let mut daemon = Command::new(if mounts.is_empty() { "/bin/sh" } else { "unshare" });
+        if !mounts.is_empty() {
             daemon.args(["--mount", "/bin/sh"]);
         }
+        let script = format!("{mounts}exec /usr/sbin/sshd \"$@\"");
         daemon
             .args(["-c", &script, "sh", "-D", "-e", "-f"])
             .arg(config)
@@ -235,6 +237,33 @@ fn start(place: &Place, lines: &str, port: Option<u16>) -> (u16, Child) {
         return (port, daemon);
     }
     panic!("sshd does not start: {}", fs::read_to_string(place.path("sshd_config")).unwrap());
+}
+
+/// What a shell does to mount for a daemon alone what goes with it.
+fn own_mounts(place: &Place, lines: &str) -> String {
+    let words = |key| Some(lines.split_once(key)?.1.lines().next().unwrap());
+    let path = |name| place.path(name).display().to_string();
+    let mut script = String::new();
+    if let Some(options) = words("#mount ") {
+        script.push_str(&format!("mount -t tmpfs -o {options} tmpfs {} && ", path("home")));
+    }
+    if words("#no-bwrap").is_some() {
+        let without = path("without");
+        script.push_str(&format!(
+            "mkdir -p {without} && rm -f {without}/bwrap && mknod {without}/bwrap c 0 0 && \
+             mount -t overlay -o lowerdir={without}:/usr/bin overlay /usr/bin && "
+        ));
+    }
+    if let Some((user, shell)) = words("#shell ").and_then(|words| words.split_once(' ')) {
+        let passwd = fs::read_to_string("/etc/passwd").unwrap();
+        let line = |line: &str| match line.strip_prefix(&format!("{user}:")) {
+            Some(_) => format!("{}:{shell}\n", line.rsplit_once(':').unwrap().0),
+            None => format!("{line}\n"),
+        };
+        let own = place.write("passwd", &passwd.lines().map(line).collect::<String>());
+        script.push_str(&format!("mount --bind {} /etc/passwd && ", own.display()));
+    }
+    script
 }
 
 /// A number of seconds that no other process sleeps for.
