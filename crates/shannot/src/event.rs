@@ -19,6 +19,15 @@ pub enum Event {
     Ended(Box<Outcome>),
 }
 
+/// A stream that commands write to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutputStream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
 /// How a run ended.
 #[derive(Debug)]
 pub struct Outcome {

@@ -51,7 +51,9 @@ mod executor;
 mod gate;
 mod run;
 
-pub use event::{End, Event, Failure, FailureKind, Limit, Outcome, StageEnd, Unreachable};
+pub use event::{
+    End, Event, Failure, FailureKind, Limit, Outcome, OutputStream, StageEnd, Unreachable,
+};
 pub use executor::{
     Answer, Deployed, Executor, FarPath, Helper, Input, Io, Output, Reader, Sha256Hex, SshExecutor,
     SshTarget, Step, Writer, deploy, probe,

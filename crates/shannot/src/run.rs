@@ -1,34 +1,43 @@
 //! The handle on something that runs.
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
-use crate::event::{End, Event, Failure, Limit, Outcome};
+use crate::event::{End, Event, Failure, Limit, Outcome, OutputStream};
 
 /// A command that runs, or a failure on its way to be told. Dropping it ends the box.
 #[derive(Debug)]
 pub struct Run {
     events: mpsc::Receiver<Event>,
-    orders: mpsc::UnboundedSender<Order>,
+    control: Control,
     /// The most output that [`Run::collect`] holds, of each stream.
     hold: u64,
 }
 
 /// A handle to a run that goes on. It does not keep the run: that ends when [`Run`] is dropped.
 #[derive(Debug, Clone)]
-pub struct Control(mpsc::UnboundedSender<Order>);
+pub struct Control {
+    orders: mpsc::UnboundedSender<Order>,
+    unread: watch::Sender<Unread>,
+}
 
 impl Control {
     /// Passes a signal to every command of the run.
     pub fn signal(&self, signal: i32) {
         // A run that has ended needs none.
-        let _ = self.0.send(Order::Signal(signal));
+        let _ = self.orders.send(Order::Signal(signal));
     }
 
     /// Ends the box; the outcome still comes.
     pub fn cancel(&self) {
         // A run that has ended needs none.
-        let _ = self.0.send(Order::Cancel);
+        let _ = self.orders.send(Order::Cancel);
+    }
+
+    /// Reads a stream no more: what the commands write to it fails from now on, as to any pipe that
+    /// nobody reads (`EPIPE` and SIGPIPE, pipe(7)). They go on otherwise.
+    pub fn close(&self, stream: OutputStream) {
+        self.unread.send_modify(|unread| unread.add(stream));
     }
 }
 
@@ -39,6 +48,37 @@ pub(crate) enum Order {
     Signal(i32),
     /// End the box.
     Cancel,
+}
+
+/// The streams that a caller reads no more: it holds whenever the run comes to it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Unread {
+    stdout: bool,
+    stderr: bool,
+}
+
+impl Unread {
+    fn add(&mut self, stream: OutputStream) {
+        match stream {
+            OutputStream::Stdout => self.stdout = true,
+            OutputStream::Stderr => self.stderr = true,
+        }
+    }
+
+    pub(crate) fn has(self, stream: OutputStream) -> bool {
+        match stream {
+            OutputStream::Stdout => self.stdout,
+            OutputStream::Stderr => self.stderr,
+        }
+    }
+}
+
+/// What of its caller an executor has.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    pub(crate) events: mpsc::Sender<Event>,
+    pub(crate) orders: mpsc::UnboundedReceiver<Order>,
+    pub(crate) unread: watch::Receiver<Unread>,
 }
 
 /// A run in one piece.
@@ -55,12 +95,14 @@ pub struct Collected {
 }
 
 impl Run {
-    pub(crate) fn new(
-        events: mpsc::Receiver<Event>,
-        orders: mpsc::UnboundedSender<Order>,
-        hold: u64,
-    ) -> Self {
-        Self { events, orders, hold }
+    /// A run, and its caller as its executor has it. So many events wait for the caller; `hold` is the
+    /// most output that [`Run::collect`] holds, of each stream.
+    pub(crate) fn new(waiting: usize, hold: u64) -> (Self, Caller) {
+        let (sender, events) = mpsc::channel(waiting);
+        let (orders, ordered) = mpsc::unbounded_channel();
+        let (unread, is_unread) = watch::channel(Unread::default());
+        let run = Self { events, control: Control { orders, unread }, hold };
+        (run, Caller { events: sender, orders: ordered, unread: is_unread })
     }
 
     /// The next event; `None` after [`Event::Ended`]. A caller that does not ask holds the
@@ -71,17 +113,17 @@ impl Run {
 
     /// A handle to the same run, for whoever does not wait for its events.
     pub fn control(&self) -> Control {
-        Control(self.orders.clone())
+        self.control.clone()
     }
 
     /// Passes a signal to every command of the run.
     pub fn signal(&self, signal: i32) {
-        self.control().signal(signal);
+        self.control.signal(signal);
     }
 
     /// Ends the box; the outcome still comes.
     pub fn cancel(&self) {
-        self.control().cancel();
+        self.control.cancel();
     }
 
     /// Gathers the run's output up to the profile's `limits.output`. A command that writes more

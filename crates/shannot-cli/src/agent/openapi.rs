@@ -60,6 +60,15 @@ mod tests {
             |why: &str| json!({ "description": why, "content": of_json("ProblemMessage") });
         let id = json!([{ "name": "id", "in": "path", "required": true,
             "schema": { "type": "string" }, "description": "As the run's answer names it." }]);
+        let close = |name: &str, stream: &str| {
+            json!({ "parameters": id.clone(), "delete": {
+                "operationId": format!("close{name}"),
+                "summary": format!("Reads a run's {stream} no more: what its commands write there fails \
+                    from now on, as to any pipe that nobody reads."),
+                "responses": { "202": { "description": "It is closed." },
+                    "404": problem("There is no such run, or it has ended.") },
+            } })
+        };
         json!({
             "/v1/runs": { "post": {
                 "operationId": "run",
@@ -87,6 +96,8 @@ mod tests {
                 "responses": { "202": { "description": "It is told to end." },
                     "404": problem("There is no such run, or it has ended.") },
             } },
+            "/v1/runs/{id}/stdout": close("Stdout", "standard output"),
+            "/v1/runs/{id}/stderr": close("Stderr", "standard error"),
             "/v1/runs/{id}/signals": { "parameters": id, "post": {
                 "operationId": "signal",
                 "summary": "Passes a signal to every command of a run.",

@@ -17,7 +17,7 @@ use shannot::wire::{
     Decoder, FailureMessage, FrameBody, FrameKind, FrameSender, LARGEST_REQUEST, OutcomeMessage,
     Piece, RUN_ID, RunRequest, STREAM, SignalMessage,
 };
-use shannot::{Event, FailureKind, Gate, Input, Io, Output, Refusal, Run};
+use shannot::{Event, FailureKind, Gate, Input, Io, Output, OutputStream, Refusal, Run};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::OwnedSemaphorePermit;
@@ -93,6 +93,17 @@ pub(super) async fn cancel(State(agent): State<Agent>, Path(id): Path<String>) -
         None => *no_run(),
         Some(run) => {
             run.cancel();
+            StatusCode::ACCEPTED.into_response()
+        }
+    }
+}
+
+/// Closes the agent's end of a stream that the caller reads no more.
+pub(super) async fn close(agent: Agent, id: &str, stream: OutputStream) -> Response {
+    match agent.runs().find(id) {
+        None => *no_run(),
+        Some(run) => {
+            run.close(stream);
             StatusCode::ACCEPTED.into_response()
         }
     }

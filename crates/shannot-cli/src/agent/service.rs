@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{delete, get, post};
@@ -14,7 +14,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use serde::Serialize;
 use shannot::wire::{API, FailureMessage, ProblemMessage};
-use shannot::{FailureKind, LocalExecutor};
+use shannot::{FailureKind, LocalExecutor, OutputStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use super::openapi;
@@ -92,6 +92,8 @@ fn router(agent: Agent) -> Router {
         .route("/v1/runs", post(run::post))
         .route("/v1/runs/{id}", delete(run::cancel))
         .route("/v1/runs/{id}/signals", post(run::signal))
+        .route("/v1/runs/{id}/stdout", delete(close_stdout))
+        .route("/v1/runs/{id}/stderr", delete(close_stderr))
         .route("/v1/version", get(version))
         .route("/openapi.json", get(openapi))
         .fallback(nothing)
@@ -131,6 +133,14 @@ pub(super) struct Version {
     api: u32,
     /// Of the program.
     version: &'static str,
+}
+
+async fn close_stdout(State(agent): State<Agent>, Path(id): Path<String>) -> Response {
+    run::close(agent, &id, OutputStream::Stdout).await
+}
+
+async fn close_stderr(State(agent): State<Agent>, Path(id): Path<String>) -> Response {
+    run::close(agent, &id, OutputStream::Stderr).await
 }
 
 async fn openapi() -> Response {

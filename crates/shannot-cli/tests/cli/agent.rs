@@ -111,6 +111,12 @@ fn what_is_wrong_is_a_problem() {
         let id = "0".repeat(32);
         let (status, _) = client.ask(Method::DELETE, &format!("/v1/runs/{id}"), Value::Null).await;
         assert_eq!(status, 404);
+        for stream in ["stdout", "stderr"] {
+            let path = format!("/v1/runs/{id}/{stream}");
+            let (status, problem) = client.ask(Method::DELETE, &path, Value::Null).await;
+            assert_eq!(status, 404);
+            assert!(problem["error"]["message"].as_str().unwrap().contains("no such run"));
+        }
         let (status, _) = client
             .ask(Method::POST, &format!("/v1/runs/{id}/signals"), json!({ "signal": 15 }))
             .await;

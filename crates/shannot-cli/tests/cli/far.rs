@@ -119,6 +119,38 @@ fn a_reader_that_has_gone_ends_the_command() {
     assert!(begun.elapsed() < Duration::from_secs(5));
 }
 
+/// One that ignores SIGPIPE sees its writes fail, as it does here: of either stream, and also where it
+/// writes seldom.
+#[test]
+fn what_nobody_reads_fails_to_be_written() {
+    let sshd = Sshd::new(ordinary());
+    for script in [
+        "while echo a; do :; done; exit 7",
+        "while echo a >&2; do :; done; exit 7",
+        "echo a; read x; echo b || exit 7",
+        "echo a >&2; read x; echo b >&2 || exit 7",
+    ] {
+        let script = format!("trap '' PIPE; {script}");
+        let options = ["--timeout", "5s"];
+        for mut shannot in [
+            run(ordinary(), &options, &["sh", "-c", &script]),
+            sshd.run(&options, &["sh", "-c", &script]),
+        ] {
+            let mut child = spawn(&mut shannot);
+            match script.contains(">&2") {
+                true => drop(child.stderr.take()),
+                false => drop(child.stdout.take()),
+            }
+            // Until what was written first was seen to be read by nobody.
+            std::thread::sleep(Duration::from_millis(700));
+            // The first two have ended.
+            let _ = child.stdin.take().unwrap().write_all(b"\n");
+            let ended = child.wait_with_output().unwrap();
+            assert_eq!(ended.status.code(), Some(7), "{shannot:?}: {ended:?}");
+        }
+    }
+}
+
 /// The time that a reader takes is not the host's.
 #[test]
 fn a_slow_reader_does_not_make_a_host_slow() {

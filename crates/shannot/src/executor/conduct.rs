@@ -7,15 +7,15 @@ use std::time::{Duration, Instant};
 
 use shannot_sandbox::{Child, Enforcement, StageStatus};
 use tokio::io::Interest;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::relay::{self, Pipe};
 use super::start::Started;
 use super::threads::Tidier;
 use super::{Input, Io, Output, internal};
-use crate::event::{End, Event, Failure, Limit, Outcome};
-use crate::run::Order;
+use crate::event::{End, Event, Failure, Limit, Outcome, OutputStream};
+use crate::run::{Caller, Order, Unread};
 
 /// How often a run's memory and processes are looked at, where the kernel does not bound them.
 const LOOK_PERIOD: Duration = Duration::from_millis(50);
@@ -27,13 +27,13 @@ const KILL_TIME: Duration = Duration::from_secs(2);
 pub(super) async fn conduct(
     started: Result<Started, Failure>,
     io: Io,
-    events: mpsc::Sender<Event>,
-    orders: mpsc::UnboundedReceiver<Order>,
+    caller: Caller,
     since: Instant,
     tidier: Option<Tidier>,
 ) {
+    let events = caller.events.clone();
     let outcome = match started {
-        Ok(started) => attend(started, io, &events, orders, since, tidier).await,
+        Ok(started) => attend(started, io, caller, since, tidier).await,
         Err(failure) => Err(failure),
     };
     let outcome = outcome.unwrap_or_else(|failure| Outcome::never(End::Failed(failure)));
@@ -50,19 +50,20 @@ pub(super) async fn tell(mut outcome: Outcome, events: &mpsc::Sender<Event>, sin
 async fn attend(
     started: Started,
     io: Io,
-    events: &mpsc::Sender<Event>,
-    mut orders: mpsc::UnboundedReceiver<Order>,
+    caller: Caller,
     since: Instant,
     tidier: Option<Tidier>,
 ) -> Result<Outcome, Failure> {
+    let Caller { events, mut orders, unread } = caller;
     let Started { child, cwd, enforcement, wall, cpu, watch, stdin, stdout, stderr, plan } =
         started;
     let counts = [Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0))];
     let feed = feed(io.stdin, stdin)?;
-    let [out, err] = drain(io.output, stdout, stderr, events, &counts)?;
+    let [out, err] = drain(io.output, [stdout, stderr], &events, &unread, &counts)?;
     let leaves = tidier.is_some();
     let mut watched = Watched { child, cpu, watch, why: None, leaves };
-    let lingering = !watched.end(wall.saturating_sub(since.elapsed()), events, &mut orders).await?;
+    let lingering =
+        !watched.end(wall.saturating_sub(since.elapsed()), &events, &mut orders).await?;
     feed.abort();
     let pumps = [out.abort_handle(), err.abort_handle()];
     if lingering {
@@ -117,9 +118,9 @@ fn feed(input: Input, pipe: OwnedFd) -> Result<JoinHandle<()>, Failure> {
 /// Starts passing standard output and error on.
 fn drain(
     output: Output,
-    stdout: OwnedFd,
-    stderr: OwnedFd,
+    [stdout, stderr]: [OwnedFd; 2],
     events: &mpsc::Sender<Event>,
+    unread: &watch::Receiver<Unread>,
     counts: &[Arc<AtomicU64>; 2],
 ) -> Result<[JoinHandle<std::io::Result<()>>; 2], Failure> {
     let pipe = |fd| -> Result<Pipe, Failure> {
@@ -127,19 +128,44 @@ fn drain(
     };
     let (stdout, stderr) = (pipe(stdout)?, pipe(stderr)?);
     let [out_count, err_count] = counts.clone();
+    let (of_stdout, of_stderr) = (OutputStream::Stdout, OutputStream::Stderr);
     Ok(match output {
         Output::Events => [
-            tokio::spawn(relay::to_events(stdout, Event::Stdout, events.clone(), out_count)),
-            tokio::spawn(relay::to_events(stderr, Event::Stderr, events.clone(), err_count)),
+            while_read(
+                relay::to_events(stdout, Event::Stdout, events.clone(), out_count),
+                of_stdout,
+                unread,
+            ),
+            while_read(
+                relay::to_events(stderr, Event::Stderr, events.clone(), err_count),
+                of_stderr,
+                unread,
+            ),
         ],
         Output::Writers { stdout: out, stderr: err } => [
-            tokio::spawn(relay::to_writer(stdout, out, out_count)),
-            tokio::spawn(relay::to_writer(stderr, err, err_count)),
+            while_read(relay::to_writer(stdout, out, out_count), of_stdout, unread),
+            while_read(relay::to_writer(stderr, err, err_count), of_stderr, unread),
         ],
         Output::Fds { stdout: out, stderr: err } => [
-            tokio::spawn(relay::to_fd(stdout, out, out_count)),
-            tokio::spawn(relay::to_fd(stderr, err, err_count)),
+            while_read(relay::to_fd(stdout, out, out_count), of_stdout, unread),
+            while_read(relay::to_fd(stderr, err, err_count), of_stderr, unread),
         ],
+    })
+}
+
+/// Starts what passes a stream on, until its caller reads it no more: with it goes our end of the pipe,
+/// and so the command is told.
+fn while_read(
+    pump: impl Future<Output = std::io::Result<()>> + Send + 'static,
+    stream: OutputStream,
+    unread: &watch::Receiver<Unread>,
+) -> JoinHandle<std::io::Result<()>> {
+    let mut unread = unread.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            Ok(_) = unread.wait_for(|unread| unread.has(stream)) => Ok(()),
+            passed = pump => passed,
+        }
     })
 }
 

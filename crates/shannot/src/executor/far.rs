@@ -14,8 +14,8 @@ use tokio::task::JoinHandle;
 
 use super::io::{Sink, Source};
 use super::{Io, internal};
-use crate::event::{End, Event, Failure, FailureKind, Outcome, Unreachable};
-use crate::run::Order;
+use crate::event::{End, Event, Failure, FailureKind, Outcome, OutputStream, Unreachable};
+use crate::run::{Caller, Order, Unread};
 use crate::wire::{
     Decoder, FailureMessage, FrameBody, FrameKind, FrameSender, OutcomeMessage, Piece,
     ProblemMessage, RUN_ID, RunRequest, STREAM, SignalMessage,
@@ -27,8 +27,6 @@ const WAITING: usize = 4;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The most of an answer that is no run.
 const LARGEST_PROBLEM: usize = 64 << 10;
-/// `signal(7)`.
-const SIGPIPE: i32 = 13;
 
 /// A run that is asked for.
 pub(super) struct Asked {
@@ -46,14 +44,15 @@ pub(super) struct Asked {
 pub(super) async fn conduct(
     send: SendRequest<FrameBody>,
     asked: Asked,
-    events: &mpsc::Sender<Event>,
-    orders: &mut mpsc::UnboundedReceiver<Order>,
+    caller: &mut Caller,
 ) -> Result<Outcome, Failure> {
     let Asked { host, request, wall, io } = asked;
+    let Caller { events, orders, unread } = caller;
     let json = serde_json::to_vec(&request);
     let json = json.map_err(|error| internal("write a request", std::io::Error::other(error)))?;
     let (sender, body) = FrameBody::channel(WAITING);
-    let sink = Sink::new(io.output, events)?;
+    let (gone, readers) = Readers::of(unread);
+    let sink = Sink::new(io.output, events, &gone)?;
     // There is room for it; and where there is no input, all of the request is there before it is sent.
     let _ = sender.send(FrameKind::Control, json.into()).await;
     let feed = match Source::new(io.stdin) {
@@ -68,7 +67,7 @@ pub(super) async fn conduct(
     let outcome = {
         let read = read(send.clone(), body, &host, wall + PATIENCE, &sink, &named, &counts);
         let asks = Asks { send, id, waiting: Vec::new() };
-        attend(read, asks, events, orders).await
+        attend(read, asks, readers, events, orders).await
     };
     drop(feed);
     // What has come is passed on, also of a run that failed.
@@ -86,21 +85,86 @@ pub(super) async fn conduct(
     Ok(outcome)
 }
 
+/// What is asked of a run that goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ask {
+    Signal(i32),
+    Cancel,
+    /// To close its own end of a stream that nobody reads any more.
+    Close(OutputStream),
+}
+
+impl From<Order> for Ask {
+    fn from(order: Order) -> Self {
+        match order {
+            Order::Signal(signal) => Self::Signal(signal),
+            Order::Cancel => Self::Cancel,
+        }
+    }
+}
+
+/// Who reads the output here.
+pub(super) struct Readers {
+    /// What the caller has said.
+    unread: watch::Receiver<Unread>,
+    /// The streams whose descriptors nobody reads any more.
+    lost: mpsc::UnboundedReceiver<OutputStream>,
+    known: Vec<OutputStream>,
+}
+
+impl Readers {
+    /// Of a run, and who tells that nobody reads a descriptor any more.
+    pub(super) fn of(
+        unread: &watch::Receiver<Unread>,
+    ) -> (mpsc::UnboundedSender<OutputStream>, Self) {
+        let (gone, lost) = mpsc::unbounded_channel();
+        (gone, Self { unread: unread.clone(), lost, known: Vec::new() })
+    }
+
+    /// Waits until a stream is read no more; once for each.
+    pub(super) async fn gone(&mut self) -> OutputStream {
+        loop {
+            let stream = tokio::select! {
+                stream = unread(&mut self.unread, &self.known) => stream,
+                Some(stream) = self.lost.recv() => stream,
+            };
+            if !self.known.contains(&stream) {
+                self.known.push(stream);
+                return stream;
+            }
+        }
+    }
+}
+
+/// Waits until the caller reads a stream no more that is not known yet.
+async fn unread(unread: &mut watch::Receiver<Unread>, known: &[OutputStream]) -> OutputStream {
+    let both = [OutputStream::Stdout, OutputStream::Stderr];
+    loop {
+        let now = *unread.borrow_and_update();
+        if let Some(new) = both.into_iter().find(|one| now.has(*one) && !known.contains(one)) {
+            return new;
+        }
+        if unread.changed().await.is_err() {
+            return std::future::pending().await;
+        }
+    }
+}
+
 /// What is asked of a run that goes on: by requests of their own, which no input holds up.
 struct Asks {
     send: SendRequest<FrameBody>,
     /// The run's, once the agent has taken the request.
     id: watch::Receiver<Option<String>>,
     /// What was asked before.
-    waiting: Vec<Order>,
+    waiting: Vec<Ask>,
 }
 
 impl Asks {
-    fn ask(&mut self, order: Order) {
-        self.waiting.push(order);
+    fn ask(&mut self, what: Ask) {
+        self.waiting.push(what);
         let Some(id) = self.id.borrow().clone() else { return };
-        for order in self.waiting.drain(..) {
-            tokio::spawn(ask(self.send.clone(), id.clone(), order));
+        for what in self.waiting.drain(..) {
+            tokio::spawn(ask(self.send.clone(), id.clone(), what));
         }
     }
 
@@ -116,15 +180,17 @@ impl Asks {
 }
 
 /// One request about a run. That it fails is told by the run's own answer.
-async fn ask(mut send: SendRequest<FrameBody>, id: String, order: Order) {
-    let (method, path, json) = match order {
-        Order::Signal(signal) => {
+async fn ask(mut send: SendRequest<FrameBody>, id: String, what: Ask) {
+    let (method, path, json) = match what {
+        Ask::Signal(signal) => {
             let json = serde_json::to_vec(&SignalMessage { signal }).unwrap_or_default();
-            (Method::POST, format!("http://agent/v1/runs/{id}/signals"), json)
+            (Method::POST, "/signals", json)
         }
-        Order::Cancel => (Method::DELETE, format!("http://agent/v1/runs/{id}"), Vec::new()),
+        Ask::Cancel => (Method::DELETE, "", Vec::new()),
+        Ask::Close(OutputStream::Stdout) => (Method::DELETE, "/stdout", Vec::new()),
+        Ask::Close(OutputStream::Stderr) => (Method::DELETE, "/stderr", Vec::new()),
     };
-    let Ok(uri) = path.parse() else { return };
+    let Ok(uri) = format!("http://agent/v1/runs/{id}{path}").parse() else { return };
     let (sender, body) = FrameBody::channel(1);
     let mut request = http::Request::new(body);
     (*request.method_mut(), *request.uri_mut()) = (method, uri);
@@ -141,6 +207,7 @@ async fn ask(mut send: SendRequest<FrameBody>, id: String, order: Order) {
 async fn attend(
     read: impl Future<Output = Result<Outcome, Failure>>,
     mut asks: Asks,
+    mut readers: Readers,
     events: &mpsc::Sender<Event>,
     orders: &mut mpsc::UnboundedReceiver<Order>,
 ) -> Result<Outcome, Failure> {
@@ -155,8 +222,9 @@ async fn attend(
                 if order == Order::Cancel {
                     cancelled = Some(tokio::time::Instant::now() + PATIENCE);
                 }
-                asks.ask(order);
+                asks.ask(order.into());
             }
+            stream = readers.gone() => asks.ask(Ask::Close(stream)),
             () = asks.named() => {}
             // Dropping the request ends the box there.
             () = events.closed() => return Ok(Outcome::never(End::Cancelled)),
@@ -246,12 +314,8 @@ async fn read(
             match piece {
                 Piece::Data(FrameKind::Stdout, bytes) => {
                     stdout.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-                    if sink.stdout(bytes).await.is_err()
-                        && let Some(id) = named.borrow().clone()
-                    {
-                        // As the kernel tells a command that nobody reads any more.
-                        tokio::spawn(ask(send.clone(), id, Order::Signal(SIGPIPE)));
-                    }
+                    // The agent is told that nobody reads any more by who attends.
+                    let _ = sink.stdout(bytes).await;
                 }
                 Piece::Data(FrameKind::Stderr, bytes) => {
                     stderr.fetch_add(bytes.len() as u64, Ordering::Relaxed);

@@ -15,7 +15,7 @@ use tokio::sync::{Mutex, mpsc};
 
 #[cfg(boxes)]
 use super::{passage::Passage, relay};
-use crate::event::{Event, Failure};
+use crate::event::{Event, Failure, OutputStream};
 
 /// The most that is read of a [`Reader`] at once.
 pub(super) const CHUNK: usize = 64 << 10;
@@ -158,7 +158,12 @@ impl Source {
 /// Where output goes that comes from another host.
 pub(super) enum Sink<'e> {
     Events(&'e mpsc::Sender<Event>),
-    Ways { stdout: Way, stderr: Way },
+    Ways {
+        stdout: Way,
+        stderr: Way,
+        /// Is told when nobody reads one of them any more.
+        gone: mpsc::UnboundedSender<OutputStream>,
+    },
 }
 
 /// Where one stream goes.
@@ -178,17 +183,24 @@ pub(super) enum Outlet {
 }
 
 impl<'e> Sink<'e> {
-    pub(super) fn new(output: Output, events: &'e mpsc::Sender<Event>) -> Result<Self, Failure> {
+    /// `gone` is told when nobody reads a stream any more.
+    pub(super) fn new(
+        output: Output,
+        events: &'e mpsc::Sender<Event>,
+        gone: &mpsc::UnboundedSender<OutputStream>,
+    ) -> Result<Self, Failure> {
+        let gone = gone.clone();
         let writer = |writer| Way::Writer(Mutex::new(Outlet::Open(writer)));
         Ok(match output {
             Output::Events => Self::Events(events),
             Output::Writers { stdout, stderr } => {
-                Self::Ways { stdout: writer(stdout), stderr: writer(stderr) }
+                Self::Ways { stdout: writer(stdout), stderr: writer(stderr), gone }
             }
             #[cfg(boxes)]
             Output::Fds { stdout, stderr } => Self::Ways {
-                stdout: Way::Passage(Passage::before(stdout)?),
-                stderr: Way::Passage(Passage::before(stderr)?),
+                stdout: Way::Passage(Passage::before(stdout, OutputStream::Stdout, &gone)?),
+                stderr: Way::Passage(Passage::before(stderr, OutputStream::Stderr, &gone)?),
+                gone,
             },
         })
     }
@@ -197,7 +209,10 @@ impl<'e> Sink<'e> {
     pub(super) async fn stdout(&self, bytes: Bytes) -> Result<(), ()> {
         match self {
             Self::Events(events) => events.send(Event::Stdout(bytes)).await.map_err(drop),
-            Self::Ways { stdout, .. } => stdout.write(&bytes).await,
+            // With the run over nobody wants to know.
+            Self::Ways { stdout, gone, .. } => stdout.write(&bytes).await.inspect_err(|()| {
+                let _ = gone.send(OutputStream::Stdout);
+            }),
         }
     }
 
@@ -205,7 +220,9 @@ impl<'e> Sink<'e> {
     pub(super) async fn stderr(&self, bytes: Bytes) -> Result<(), ()> {
         match self {
             Self::Events(events) => events.send(Event::Stderr(bytes)).await.map_err(drop),
-            Self::Ways { stderr, .. } => stderr.write(&bytes).await,
+            Self::Ways { stderr, gone, .. } => stderr.write(&bytes).await.inspect_err(|()| {
+                let _ = gone.send(OutputStream::Stderr);
+            }),
         }
     }
 
@@ -213,7 +230,7 @@ impl<'e> Sink<'e> {
     pub(super) async fn finish(self) -> Result<(), Failure> {
         match self {
             Self::Events(_) => Ok(()),
-            Self::Ways { stdout, stderr } => {
+            Self::Ways { stdout, stderr, .. } => {
                 stdout.finish().await?;
                 stderr.finish().await
             }

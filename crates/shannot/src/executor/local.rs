@@ -160,15 +160,13 @@ impl LocalExecutor {
 
 impl Executor for LocalExecutor {
     fn start(&self, grant: Grant, io: Io) -> Run {
-        let (events, receiver) = mpsc::channel(EVENTS);
-        let (orders, ordered) = mpsc::unbounded_channel();
-        let run = Run::new(receiver, orders, grant.profile().limits.output.0);
+        let (run, mut caller) = Run::new(EVENTS, grant.profile().limits.output.0);
         let since = Instant::now();
         let begun = self.take_expected();
         match &self.starter {
             Starter::Caller => {
                 let started = start(&grant, &self.host, None, begun);
-                tokio::spawn(conduct(started, io, events, ordered, since, None));
+                tokio::spawn(conduct(started, io, caller, since, None));
             }
             Starter::Threads(threads) => {
                 let Threads { starters, tidier, boxes, room } = threads;
@@ -176,11 +174,11 @@ impl Executor for LocalExecutor {
                 let (boxes, room) = (Arc::clone(boxes), Arc::clone(room));
                 let host = Arc::clone(&self.host);
                 tokio::spawn(async move {
-                    let mut ordered = ordered;
                     let wall = grant.wall().as_duration();
-                    let place = match admitted(room, wall, &events, &mut ordered).await {
+                    let place = match admitted(room, wall, &caller.events, &mut caller.orders).await
+                    {
                         Ok(place) => place,
-                        Err(end) => return tell(Outcome::never(end), &events, since).await,
+                        Err(end) => return tell(Outcome::never(end), &caller.events, since).await,
                     };
                     let running = tidier.run();
                     let (answer, started) = oneshot::channel();
@@ -192,7 +190,7 @@ impl Executor for LocalExecutor {
                     let started = started.await.unwrap_or_else(|_| {
                         Err(Failure::Internal { what: "start a box", source: gone() })
                     });
-                    conduct(started, io, events, ordered, since, Some(tidier)).await;
+                    conduct(started, io, caller, since, Some(tidier)).await;
                     drop((place, running));
                 });
             }

@@ -4,12 +4,13 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use tokio::io::Interest;
+use tokio::sync::mpsc;
 
 use super::far::Ended;
 use super::internal;
 use super::relay::{self, Pipe};
 use super::start::pipe;
-use crate::event::Failure;
+use crate::event::{Failure, OutputStream};
 
 /// A way to a descriptor of the caller's: a pipe of our own before it, so that one that blocks holds
 /// nobody up who holds the limits.
@@ -19,7 +20,12 @@ pub(super) struct Passage {
 }
 
 impl Passage {
-    pub(super) fn before(fd: OwnedFd) -> Result<Self, Failure> {
+    /// `gone` is told when nobody reads the descriptor any more, also before there is more to write.
+    pub(super) fn before(
+        fd: OwnedFd,
+        stream: OutputStream,
+        gone: &mpsc::UnboundedSender<OutputStream>,
+    ) -> Result<Self, Failure> {
         let (from, to) = pipe()?;
         for end in [&from, &to] {
             let set = rustix::fs::fcntl_setfl(end, rustix::fs::OFlags::NONBLOCK);
@@ -32,7 +38,13 @@ impl Passage {
         };
         let from = watch(from, Interest::READABLE)?;
         let to = tokio::sync::Mutex::new(Some(watch(to, Interest::WRITABLE)?));
-        let task = Ended(tokio::spawn(relay::to_fd(from, fd, Arc::default())));
+        let gone = gone.clone();
+        let task = Ended(tokio::spawn(async move {
+            let passed = relay::to_fd(from, fd, Arc::default()).await;
+            // With the run over nobody wants to know.
+            let _ = gone.send(stream);
+            passed
+        }));
         Ok(Self { to, task })
     }
 

@@ -5,7 +5,8 @@
 //! Docker's attach streams. The request's first frame is a control frame with a [`RunRequest`], and
 //! standard input follows it, to the end of the body. The answer is frames of output, and last a control
 //! frame with an [`OutcomeMessage`]. Its header [`RUN_ID`] names the run: `POST /v1/runs/{id}/signals`
-//! passes a signal to it ([`SignalMessage`]), `DELETE /v1/runs/{id}` ends it.
+//! passes a signal to it ([`SignalMessage`]), `DELETE /v1/runs/{id}/stdout` and `…/stderr` say that nobody
+//! reads it any more, `DELETE /v1/runs/{id}` ends it.
 //!
 //! Only a request travels, and where the agent allows it a profile to hold it against; never a plan.
 

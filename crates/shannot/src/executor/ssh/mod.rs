@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use shannot_policy::profile::Table;
 use shannot_policy::{Grant, Profile};
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 
 use super::far::{self, Asked, tell_end};
 use super::{Executor, Io, internal};
 use crate::event::{End, Failure, Outcome, Unreachable};
-use crate::run::{Order, Run};
+use crate::run::{Caller, Order, Run};
 use crate::wire::{Greeting, ProfileChoice, ProfileKnown, ProfileText, RunRequest, profile_digest};
 use connection::{Connection, Opened};
 use master::Master;
@@ -140,15 +140,14 @@ impl SshExecutor {
 
 impl Executor for SshExecutor {
     fn start(&self, grant: Grant, io: Io) -> Run {
-        let (events, receiver) = mpsc::channel(EVENTS);
-        let (orders, mut ordered) = mpsc::unbounded_channel();
-        let run = Run::new(receiver, orders, grant.profile().limits.output.0);
+        let (run, mut caller) = Run::new(EVENTS, grant.profile().limits.output.0);
+        let events = caller.events.clone();
         let shared = Arc::clone(&self.shared);
         let since = Instant::now();
         tokio::spawn(async move {
             let done = tokio::select! {
                 biased;
-                done = shared.conduct(&grant, io, &events, &mut ordered) => done,
+                done = shared.conduct(&grant, io, &mut caller) => done,
                 () = events.closed() => return,
             };
             let outcome = done.unwrap_or_else(|failure| Outcome::never(End::Failed(failure)));
@@ -163,8 +162,7 @@ impl Shared {
         self: &Arc<Self>,
         grant: &Grant,
         io: Io,
-        events: &mpsc::Sender<crate::Event>,
-        orders: &mut mpsc::UnboundedReceiver<Order>,
+        caller: &mut Caller,
     ) -> Result<Outcome, Failure> {
         let way = {
             let connect = self.way();
@@ -173,7 +171,7 @@ impl Shared {
                 tokio::select! {
                     biased;
                     way = &mut connect => break way?,
-                    order = orders.recv() => match order {
+                    order = caller.orders.recv() => match order {
                         // There is nobody yet for a signal to go to.
                         Some(Order::Signal(_)) => {}
                         Some(Order::Cancel) | None => return Ok(Outcome::never(End::Cancelled)),
@@ -184,7 +182,7 @@ impl Shared {
         let session = match way {
             Way::Agent(session) => session,
             Way::Shell(shell, permit) => {
-                let done = shell::conduct(*shell, &self.target, grant, io, events, orders).await;
+                let done = shell::conduct(*shell, &self.target, grant, io, caller).await;
                 drop(permit);
                 return done;
             }
@@ -196,7 +194,7 @@ impl Shared {
         let asked =
             Asked { host: Arc::clone(&self.host), request, wall: grant.wall().as_duration(), io };
         let send = session.connection.send.clone();
-        let done = far::conduct(send, asked, events, orders).await;
+        let done = far::conduct(send, asked, caller).await;
         *session.used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         if let (Ok(_), Some(digest)) = (&done, digest) {
             let mut known = session.known.lock().unwrap_or_else(PoisonError::into_inner);

@@ -19,11 +19,13 @@ use tokio::sync::{Semaphore, mpsc};
 use super::command::{Helper, SshTarget};
 use super::diagnosis::{beginning, with};
 use super::heard::{self, Heard, Told};
-use crate::event::{End, Event, Failure, FailureKind, Outcome, StageEnd, Unreachable};
-use crate::executor::far::{until, unwanted};
+use crate::event::{
+    End, Event, Failure, FailureKind, Outcome, OutputStream, StageEnd, Unreachable,
+};
+use crate::executor::far::{Readers, until, unwanted};
 use crate::executor::io::{Sink, Source};
 use crate::executor::{Input, Io, internal};
-use crate::run::Order;
+use crate::run::{Caller, Order};
 
 /// What runs the box there.
 const BOX: &str = include_str!("box.sh");
@@ -51,6 +53,8 @@ pub(super) struct Shell {
 struct Course<'o> {
     events: &'o mpsc::Sender<Event>,
     orders: &'o mut mpsc::UnboundedReceiver<Order>,
+    /// Until the output begins.
+    readers: Option<Readers>,
 }
 
 /// Runs what was granted, by its shell alone.
@@ -62,10 +66,11 @@ pub(super) async fn conduct(
     target: &SshTarget,
     grant: &Grant,
     io: Io,
-    events: &mpsc::Sender<Event>,
-    orders: &mut mpsc::UnboundedReceiver<Order>,
+    caller: &mut Caller,
 ) -> Result<Outcome, Failure> {
-    let mut course = Course { events, orders };
+    let Caller { events, orders, unread } = caller;
+    let (gone, readers) = Readers::of(unread);
+    let mut course = Course { events, orders, readers: Some(readers) };
     let mut shell = shell;
     let call = {
         let surveyed = tokio::time::timeout(target.connect_timeout, shell.survey(target, grant));
@@ -79,7 +84,7 @@ pub(super) async fn conduct(
         }
     };
     let mark = mark()?;
-    let sink = Sink::new(io.output, events)?;
+    let sink = Sink::new(io.output, events, &gone)?;
     let cwd = call.cwd.clone();
     let mut outcome = shell.attend(target, &call, &mark, io.stdin, &sink, &mut course).await;
     // What has come is passed on, also of a run that failed.
@@ -211,11 +216,12 @@ impl Shell {
         });
         let feeder = feeder.abort_handle();
         let (mut stdout_bytes, mut stderr_bytes) = (0, 0);
+        let readers = course.readers.take();
         let (wanted, heard) = {
             let output = async {
                 let (heard, ()) = tokio::join!(
                     heard::listen(stderr, mark, sink, &fed, &mut stderr_bytes),
-                    pass(stdout, sink, &mut stdout_bytes)
+                    pass(stdout, sink, readers, &mut stdout_bytes)
                 );
                 let code = child.wait().await.ok().and_then(|status| status.code());
                 (heard, code)
@@ -342,16 +348,33 @@ async fn feed(input: Input, mut stdin: ChildStdin, fed: Arc<Semaphore>) {
     }
 }
 
-/// Passes standard output on, as far as the caller reads.
-async fn pass(mut stdout: BufReader<ChildStdout>, sink: &Sink<'_>, count: &mut u64) {
-    loop {
-        let mut buffer = BytesMut::with_capacity(CHUNK);
-        let Ok(read @ 1..) = stdout.read_buf(&mut buffer).await else { return };
-        *count += read as u64;
-        if sink.stdout(buffer.freeze()).await.is_err() {
-            // `ssh` is told, and the command by its host.
-            return;
+/// Passes standard output on, as far as the caller reads: then `ssh` is told, and the command by its host.
+async fn pass(
+    mut stdout: BufReader<ChildStdout>,
+    sink: &Sink<'_>,
+    readers: Option<Readers>,
+    count: &mut u64,
+) {
+    let gone = async {
+        match readers {
+            // Standard error has more to tell than what the command writes.
+            Some(mut readers) => while readers.gone().await != OutputStream::Stdout {},
+            None => std::future::pending().await,
         }
+    };
+    let all = async {
+        loop {
+            let mut buffer = BytesMut::with_capacity(CHUNK);
+            let Ok(read @ 1..) = stdout.read_buf(&mut buffer).await else { return };
+            *count += read as u64;
+            if sink.stdout(buffer.freeze()).await.is_err() {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        () = gone => {}
+        () = all => {}
     }
 }
 
