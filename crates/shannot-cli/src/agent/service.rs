@@ -13,7 +13,7 @@ use hyper::server::conn::http2::Builder;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use serde::Serialize;
-use shannot::wire::{API, FailureMessage, ProblemMessage};
+use shannot::wire::{API, ASK_AFTER, FailureMessage, GONE_AFTER, ProblemMessage};
 use shannot::{FailureKind, LocalExecutor, OutputStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
@@ -36,9 +36,8 @@ const STREAM_WINDOW: u32 = 256 << 10;
 const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
 const FRAME: u32 = 256 << 10;
 const LARGEST_HEADERS: u32 = 16 << 10;
-/// A caller that does not answer for this long has gone, and its runs end.
-const PING: Duration = Duration::from_secs(15);
-const PONG: Duration = Duration::from_secs(30);
+/// How much longer an agent waits: whoever asked is to be told first.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// Who answers.
 #[derive(Debug, Clone)]
@@ -115,13 +114,14 @@ pub(super) async fn serve(streams: Streams, agent: Agent) -> Result<(), Error> {
         .max_frame_size(FRAME)
         .max_header_list_size(LARGEST_HEADERS)
         .max_send_buf_size(1 << 20)
-        .keep_alive_interval(PING)
-        .keep_alive_timeout(PONG)
+        .keep_alive_interval(ASK_AFTER)
+        // On a slow link an answer stands behind megabytes of output: whatever is heard counts, below.
+        .keep_alive_timeout(GONE_AFTER * 10)
         .serve_connection(TokioIo::new(streams), TowerToHyperService::new(router(agent)));
     let served = tokio::select! {
         served = served => served,
-        // A connection that cannot be written to is not ended by its own time-out.
-        () = heard.silent_for(PING + PONG * 2) => return Ok(()),
+        // Also where it cannot be written to.
+        () = heard.silent_for(GONE_AFTER + GRACE) => return Ok(()),
     };
     served.map_err(|error| Error::internal("answer", std::io::Error::other(chain(&error))))
 }

@@ -200,6 +200,49 @@ fn a_connection_that_is_cut_is_told() {
     wait(|| count(&mark) == 0);
 }
 
+/// A link that goes dead tells neither side: each asks, and gives up. Half a minute.
+#[test]
+fn a_link_that_goes_dead_is_noticed_on_both_sides() {
+    let sshd = Sshd::new(ordinary());
+    let relay = Relay::to(sshd.port);
+    let key = fs::read_to_string(sshd.place.path("host.pub")).unwrap();
+    let known = sshd.place.write("known-relay", &format!("[127.0.0.1]:{} {key}", relay.port));
+    let (port, known, helper) = (relay.port, known.display(), helper());
+    sshd.configure(&format!(
+        "port = {port}\nknown_hosts = \"{known}\"\nhelper_path = \"{}\"\n",
+        helper.display()
+    ));
+    let (quiet, loud) = (marker(), marker());
+    // By their own limit they would run for longer than all this takes.
+    let profile = format!("{}limits.wall = \"5m\"\n", "version = 1\nname = \"long\"\n")
+        + "[commands.sleep]\nabout = \"Wait.\"\n[commands.yes]\nabout = \"Talk.\"\n";
+    let profile = sshd.place.write("long.toml", &profile).display().to_string();
+    let run = |program, mark: &str| {
+        let words = ["run", "--target", "far", "--profile", &profile, "-n", "--", program, mark];
+        spawn(&mut sshd.shannot(&words))
+    };
+    let mut children = [run("sleep", &quiet), run("yes", &loud)];
+    wait_for(&mut children[1], loud.as_bytes());
+    wait(|| count(&quiet) == 1 && count_of("yes", &loud) == 1);
+    relay.die();
+    let begun = Instant::now();
+    let ended = children.map(|child| std::thread::spawn(|| child.wait_with_output().unwrap()));
+    for ended in ended {
+        let ended = ended.join().unwrap();
+        let said = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(ended.status.code(), Some(125), "{said}");
+        assert!(said.contains("far: nothing has come from it for 30s"), "{said}");
+    }
+    let here = begun.elapsed();
+    assert!(Duration::from_secs(20) < here && here < Duration::from_secs(34), "{here:?}");
+    assert!(
+        count(&quiet) == 1 && count_of("yes", &loud) == 1,
+        "the control: nobody has told there"
+    );
+    wait(|| count(&quiet) == 0 && count_of("yes", &loud) == 0);
+    assert!(begun.elapsed() < Duration::from_secs(40), "{:?}", begun.elapsed());
+}
+
 #[test]
 fn a_pinned_login_holds_the_policy() {
     let pin = format!("restrict,command=\"{} agent stdio --pin minimal\"", helper().display());

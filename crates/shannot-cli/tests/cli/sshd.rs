@@ -1,12 +1,14 @@
 //! A real sshd on the loopback interface, with keys and a configuration of its own.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::harness::*;
@@ -266,6 +268,52 @@ fn own_mounts(place: &Place, lines: &str) -> String {
     script
 }
 
+/// A way to a host that can go dead without a word: nothing passes any more, and no end is told.
+pub(crate) struct Relay {
+    pub(crate) port: u16,
+    dead: Arc<AtomicBool>,
+}
+
+impl Relay {
+    pub(crate) fn to(port: u16) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let own = listener.local_addr().unwrap().port();
+        let dead = Arc::new(AtomicBool::new(false));
+        let is_dead = Arc::clone(&dead);
+        std::thread::spawn(move || {
+            for near in listener.incoming() {
+                let near = near.unwrap();
+                let far = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+                for (from, to) in [(&near, &far), (&far, &near)] {
+                    let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+                    let is_dead = Arc::clone(&is_dead);
+                    std::thread::spawn(move || pass_on(from, to, &is_dead));
+                }
+            }
+        });
+        Self { port: own, dead }
+    }
+
+    pub(crate) fn die(&self) {
+        self.dead.store(true, Ordering::Relaxed);
+    }
+}
+
+fn pass_on(mut from: TcpStream, mut to: TcpStream, is_dead: &AtomicBool) {
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        let read = from.read(&mut buffer).unwrap_or(0);
+        while is_dead.load(Ordering::Relaxed) {
+            std::thread::park();
+        }
+        if read == 0 || to.write_all(&buffer[..read]).is_err() {
+            // The other side may have told it already.
+            let _ = to.shutdown(Shutdown::Write);
+            return;
+        }
+    }
+}
+
 /// A number of seconds that no other process sleeps for.
 pub(crate) fn marker() -> String {
     format!("{}.{}", 1000 + std::process::id(), u32::from_ne_bytes(noise(4).try_into().unwrap()))
@@ -273,9 +321,14 @@ pub(crate) fn marker() -> String {
 
 /// How many processes sleep for that long.
 pub(crate) fn count(mark: &str) -> usize {
+    count_of("sleep", mark)
+}
+
+/// How many processes of a program have this for their one word.
+pub(crate) fn count_of(program: &str, mark: &str) -> usize {
     let processes = fs::read_dir("/proc").unwrap().flatten();
     let lines = processes.filter_map(|p| fs::read(p.path().join("cmdline")).ok());
-    let wanted = format!("sleep\0{mark}\0");
+    let wanted = format!("{program}\0{mark}\0");
     lines.filter(|line| line == wanted.as_bytes()).count()
 }
 

@@ -11,6 +11,7 @@
 //! Only a request travels, and where the agent allows it a profile to hold it against; never a plan.
 
 use std::fmt;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -36,6 +37,12 @@ pub const STREAM: &str = "application/vnd.shannot.multiplexed-stream";
 
 /// The header of an answer that names the run.
 pub const RUN_ID: &str = "shannot-run-id";
+
+/// How long either side may hear nothing before it asks the other whether it is there.
+pub const ASK_AFTER: Duration = Duration::from_secs(10);
+
+/// How long either side may hear nothing before the other has gone: a link can go dead and tell nobody.
+pub const GONE_AFTER: Duration = Duration::from_secs(30);
 
 /// The version of the API, which is also in its paths.
 pub const API: u32 = 1;

@@ -1,12 +1,16 @@
 //! A connection to the agent on another host, over the standard streams of one `ssh`.
 
+use std::pin::Pin;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::io::{
+    AsyncBufRead, AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader, ReadBuf,
+};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -16,7 +20,7 @@ use super::diagnosis::{beginning, diagnose, text_of, with};
 use super::master::Master;
 use super::shell::Shell;
 use crate::event::Unreachable;
-use crate::wire::{API, FrameBody, Greeting};
+use crate::wire::{API, ASK_AFTER, FrameBody, GONE_AFTER, Greeting};
 
 /// The most that a host may say before its agent greets: the output of its shells' start-up files.
 const MOST_NOISE: usize = 64 << 10;
@@ -27,9 +31,6 @@ const STREAM_WINDOW: u32 = 4 << 20;
 /// The most that RFC 9113 knows: runs that nobody reads hold up no others.
 const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
 const FRAME: u32 = 256 << 10;
-/// An agent that does not answer for this long has gone.
-const PING: Duration = Duration::from_secs(15);
-const PONG: Duration = Duration::from_secs(30);
 
 /// A connection. Dropping all clones of [`Connection::send`] and this ends it, `ssh` and the agent.
 #[derive(Debug)]
@@ -38,6 +39,7 @@ pub(super) struct Connection {
     pub(super) greeting: Greeting,
     /// Ends `ssh` when it is dropped.
     stderr: Arc<Mutex<Vec<u8>>>,
+    last: Last,
     driver: JoinHandle<()>,
 }
 
@@ -94,6 +96,8 @@ impl Connection {
             };
             return Err(unreachable(what, Some(hint)));
         }
+        let last = Last(Arc::new(Mutex::new(Instant::now())));
+        let stdout = Heard { stdout, last: last.clone() };
         let streams = TokioIo::new(tokio::io::join(stdout, stdin));
         let handshake = Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
@@ -101,8 +105,8 @@ impl Connection {
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_frame_size(FRAME)
             .max_header_list_size(16 << 10)
-            .keep_alive_interval(PING)
-            .keep_alive_timeout(PONG)
+            .keep_alive_interval(ASK_AFTER)
+            .keep_alive_timeout(GONE_AFTER - ASK_AFTER)
             .handshake(streams);
         let (send, driver) = handshake
             .await
@@ -112,12 +116,19 @@ impl Connection {
             let _ = driver.await;
             end(child).await;
         });
-        Ok(Opened::Agent(Self { send, greeting, stderr: heard, driver }))
+        Ok(Opened::Agent(Self { send, greeting, stderr: heard, last, driver }))
     }
 
     /// Whether it is known to have ended.
     pub(super) fn is_closed(&self) -> bool {
         self.send.is_closed() || self.driver.is_finished()
+    }
+
+    /// Whether it has been so silent for so long that it counts as dead. A link can end and tell nobody.
+    pub(super) fn is_silent(&self) -> bool {
+        // Its last question was asked of what had been heard then, a little later.
+        self.last.0.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
+            > GONE_AFTER - Duration::from_secs(1)
     }
 
     /// What `ssh` and the agent have said lately.
@@ -133,6 +144,30 @@ pub(super) enum Opened {
     Agent(Connection),
     /// A shell, where there is no helper.
     Shell(Box<Shell>),
+}
+
+/// When something came last.
+#[derive(Debug, Clone)]
+struct Last(Arc<Mutex<Instant>>);
+
+/// What the agent says, and a note of when.
+struct Heard {
+    stdout: BufReader<ChildStdout>,
+    last: Last,
+}
+
+impl AsyncRead for Heard {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        let read = Pin::new(&mut self.stdout).poll_read(context, buffer);
+        if read.is_ready() {
+            *self.last.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        }
+        read
+    }
 }
 
 /// An `ssh` that runs, and its streams.

@@ -12,7 +12,9 @@ use super::far::{self, Asked, tell_end};
 use super::{Executor, Io, internal};
 use crate::event::{End, Failure, Outcome, Unreachable};
 use crate::run::{Caller, Order, Run};
-use crate::wire::{Greeting, ProfileChoice, ProfileKnown, ProfileText, RunRequest, profile_digest};
+use crate::wire::{
+    GONE_AFTER, Greeting, ProfileChoice, ProfileKnown, ProfileText, RunRequest, profile_digest,
+};
 use connection::{Connection, Opened};
 use master::Master;
 use shell::Shell;
@@ -205,6 +207,11 @@ impl Shared {
         done.map_err(|failure| match failure {
             // What ssh said of it tells more than that the stream ended.
             Failure::Unreachable(mut lost) => {
+                if session.connection.is_silent() {
+                    lost.what = format!("nothing has come from it for {GONE_AFTER:?}");
+                    let test = format!("`shannot remote test {}`", self.host);
+                    lost.hint = Some(format!("the link is dead, or the host stands still: {test}"));
+                }
                 let said = session.connection.said();
                 if !said.is_empty() {
                     lost.what = format!("{}: {said}", lost.what);
