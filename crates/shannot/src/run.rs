@@ -126,6 +126,13 @@ impl Run {
         self.control.cancel();
     }
 
+    /// The same, of which [`Run::collect`] holds no more than so many bytes of each stream.
+    #[must_use]
+    pub fn held_to(mut self, bytes: u64) -> Self {
+        self.hold = self.hold.min(bytes);
+        self
+    }
+
     /// Gathers the run's output up to the profile's `limits.output`. A command that writes more
     /// is ended there.
     pub async fn collect(mut self) -> Collected {

@@ -32,6 +32,9 @@ const WAITING: usize = 1;
 
 /// How long a request may take to arrive.
 const READ_TIME: Duration = Duration::from_secs(30);
+/// The most of each stream that an answer in one piece has. What writes more is ended there, as by
+/// `limits.output`; frames have all of it.
+const MOST_HELD: u64 = 1 << 20;
 /// The most bytes of a request about a signal.
 const LARGEST_SIGNAL: usize = 1 << 10;
 
@@ -146,7 +149,7 @@ async fn whole(agent: &Agent, body: Body) -> Result<Response, Problem> {
     };
     let stdin = sent.stdin.take().map_or(Input::Empty, |data| Input::Bytes(data.0.into()));
     let (asked, run) = start(agent, &sent, stdin)?;
-    let collected = run.collect().await;
+    let collected = run.held_to(MOST_HELD).collect().await;
     let words = |argv: &shannot::policy::Argv| {
         let args = argv.args.iter().map(|arg| arg.lossy().into_owned());
         std::iter::once(argv.program.to_string()).chain(args).collect()

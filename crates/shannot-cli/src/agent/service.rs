@@ -28,8 +28,9 @@ use crate::error::{Error, chain};
 const MOST_STREAMS: u32 = 128;
 /// Requests that are read at once: a caller must not fill the memory with many that never end.
 const MOST_READ: usize = 8;
-/// Answers that are held whole at once, each as long as a profile's `limits.output` lets it be.
-const MOST_WHOLE: usize = 2;
+/// Answers that are held whole at once. Of each stream one has a MiB at the most, which JSON may make
+/// six times as long.
+const MOST_WHOLE: usize = 16;
 /// Input that waits for a command, and with [`MOST_STREAMS`] all that waits.
 const STREAM_WINDOW: u32 = 256 << 10;
 /// The most that RFC 9113 knows: commands that do not read hold up no others.

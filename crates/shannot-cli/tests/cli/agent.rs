@@ -15,7 +15,7 @@ use crate::harness::*;
 /// Asks an agent of an ordinary user.
 struct Client {
     send: SendRequest<Full<Bytes>>,
-    _agent: tokio::process::Child,
+    _agent: Option<tokio::process::Child>,
 }
 
 impl Client {
@@ -34,7 +34,7 @@ impl Client {
         let streams = TokioIo::new(tokio::io::join(stdout, agent.stdin.take().unwrap()));
         let (send, connection) = handshake(TokioExecutor::new(), streams).await.unwrap();
         tokio::spawn(connection);
-        Self { send, _agent: agent }
+        Self { send, _agent: Some(agent) }
     }
 
     async fn ask(&mut self, method: Method, path: &str, body: Value) -> (StatusCode, Value) {
@@ -121,6 +121,35 @@ fn what_is_wrong_is_a_problem() {
             .ask(Method::POST, &format!("/v1/runs/{id}/signals"), json!({ "signal": 15 }))
             .await;
         assert_eq!(status, 404);
+    });
+}
+
+/// Of each stream no more is held than its bound, which is not the profile's; and so many can be.
+#[test]
+fn answers_in_one_piece_are_bounded_and_many() {
+    block_on(async {
+        let client = Client::new(&[]).await;
+        let text = std::fs::read_to_string(anything()).unwrap();
+        let run = |argv: &[&str]| {
+            let body = json!({ "profile": { "toml": text }, "argv": argv });
+            let mut client = Client { send: client.send.clone(), _agent: None };
+            async move { client.run(body).await.1 }
+        };
+        let result = run(&["yes"]).await;
+        assert_eq!(result["stdout"].as_str().unwrap().len(), 1 << 20);
+        assert_eq!(
+            (&result["truncated"], &result["limits_hit"]),
+            (&json!(true), &json!(["output"]))
+        );
+        let result = run(&["head", "-c", "1048576", "/dev/zero"]).await;
+        assert_eq!((&result["truncated"], &result["exit_code"]), (&json!(false), &json!(0)));
+        let begun = std::time::Instant::now();
+        let mut waiting = tokio::task::JoinSet::new();
+        (0..16).for_each(|_| drop(waiting.spawn(run(&["sleep", "1"]))));
+        for result in waiting.join_all().await {
+            assert_eq!(result["exit_code"], 0, "{result}");
+        }
+        assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{:?}", begun.elapsed());
     });
 }
 
