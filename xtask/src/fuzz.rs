@@ -21,12 +21,13 @@ struct Target {
     longest_bytes: usize,
 }
 
-const TARGETS: [Target; 5] = [
+const TARGETS: [Target; 6] = [
     Target { name: "output", longest_bytes: 4096 },
     Target { name: "profile", longest_bytes: 32_768 },
     Target { name: "request", longest_bytes: 4096 },
     Target { name: "rules", longest_bytes: 1024 },
     Target { name: "seccomp", longest_bytes: 4096 },
+    Target { name: "wire", longest_bytes: 4096 },
 ];
 
 /// How long each runs where nothing is said: enough for all that is committed, and for what a change
