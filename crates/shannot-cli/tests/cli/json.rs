@@ -67,7 +67,7 @@ fn result_is_one_object_of_known_shape() {
         let id = result["run_id"].as_str().unwrap();
         assert!(id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit()), "{id}");
         let enforcement = &result["enforcement"];
-        assert_eq!(names(enforcement), ["engine", "layers", "passed_over", "tier"]);
+        assert_eq!(names(enforcement), ["decided_by", "engine", "layers", "passed_over", "tier"]);
         let layer = &enforcement["layers"][0];
         assert_eq!(names(layer), ["detail", "name", "status"]);
     }
