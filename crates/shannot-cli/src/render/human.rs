@@ -85,8 +85,8 @@ pub(super) fn of_end(outcome: &Outcome, wall: Timeout) -> Vec<String> {
         lines.push(format!("the command was ended by {name}"));
     }
     if outcome.lingering {
-        let what =
-            "a process is stuck in the kernel; it has been killed and ends when it is let go";
+        let what = "it was told to end, and is not known to have ended: what is stuck in a kernel ends \
+                    when it is let go, and on a host that was lost with its connection";
         lines.push(what.to_owned());
     }
     lines
