@@ -39,7 +39,12 @@ pub(crate) fn marked(seen: &mut Snapshot, bait: &Bait) {
     // There are no namespaces for keys, so those of other processes are here on every machine;
     // the keyrings that they are in count them. The third column is how often a key is in use.
     let keys = read("/proc/keys");
-    let ours = keys.lines().filter(|line| line.contains(&bait.mark));
+    // A mark that begins like this one is another column's.
+    let is_marked = |line: &&str| {
+        line.split_once(&bait.mark)
+            .is_some_and(|(_, after)| !after.starts_with(|c: char| c.is_ascii_alphanumeric()))
+    };
+    let ours = keys.lines().filter(is_marked);
     let ours = ours.map(|line| {
         let words = line.split_whitespace().enumerate().filter(|(n, _)| *n != 2);
         words.map(|(_, word)| word).collect::<Vec<_>>().join(" ")
