@@ -78,6 +78,7 @@ pub(crate) enum Subcommand {
 Example:
   shannot doctor --profile diagnostics --json
   shannot doctor --attack --profile diagnostics
+  shannot doctor --target prod
 
 --attack has a hostile command try what a box must refuse, in each kind of box that the
 profile's commands get, and once more outside, where it must work or the refusal proves
@@ -100,7 +101,7 @@ Exit codes:
 impl Subcommand {
     /// Whether `--target` means something to it.
     pub(crate) const fn runs_on_targets(&self) -> bool {
-        matches!(self, Self::Run(_))
+        matches!(self, Self::Run(_) | Self::Doctor(_))
     }
 }
 

@@ -43,13 +43,16 @@ fn main() -> std::process::ExitCode {
     }
     let code = match Cli::read(&words) {
         Ok(Cli { global, command }) if global.target.is_some() && !command.runs_on_targets() => {
-            render::human::complain("only `run` takes `--target`");
+            render::human::complain("only `run` and `doctor` take `--target`");
             ExitCode::Usage
         }
         Ok(Cli { global, command }) => match command {
             Subcommand::Run(args) => run::run(args, &global),
             Subcommand::Profile(args) => profile::run(args, &global),
-            Subcommand::Doctor(args) => here::doctor(&args, &global),
+            Subcommand::Doctor(args) => match &global.target {
+                Some(selection) => remote::doctor(&args, selection, &global),
+                None => here::doctor(&args, &global),
+            },
             Subcommand::Remote(args) => remote::run(args, &global),
             Subcommand::Config(args) => config::run(&args, &global),
             Subcommand::Agent(args) => here::agent(&args),

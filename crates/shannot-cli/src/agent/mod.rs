@@ -14,6 +14,7 @@ use policy::Policy;
 use service::Agent;
 use stdio::Streams;
 
+mod doctor;
 mod openapi;
 mod policy;
 mod run;

@@ -10,10 +10,11 @@ mod tests {
     use schemars::generate::SchemaSettings;
     use serde_json::{Value, json};
     use shannot::wire::{
-        OutcomeMessage, ProblemMessage, RUN_ID, RunRequest, STREAM, SignalMessage,
+        DoctorRequest, OutcomeMessage, ProblemMessage, RUN_ID, RunRequest, STREAM, SignalMessage,
     };
 
     use crate::agent::service::Version;
+    use crate::render::doctor::Report;
     use crate::render::json::RunResult;
 
     fn document() -> Value {
@@ -26,6 +27,8 @@ mod tests {
         schemas.subschema_for::<OutcomeMessage>();
         schemas.subschema_for::<ProblemMessage>();
         schemas.subschema_for::<SignalMessage>();
+        schemas.subschema_for::<DoctorRequest>();
+        schemas.subschema_for::<Report>();
         schemas.subschema_for::<Version>();
         json!({
             "openapi": "3.1.0",
@@ -105,6 +108,16 @@ mod tests {
                 "responses": { "202": { "description": "It is passed on." },
                     "400": problem("The request means nothing."),
                     "404": problem("There is no such run, or it has ended.") },
+            } },
+            "/v1/doctor": { "post": {
+                "operationId": "doctor",
+                "summary": "Makes a profile's box in every tier, and tells what can be enforced.",
+                "requestBody": { "required": true, "content": of_json("DoctorRequest") },
+                "responses": { "200": { "description": "It is this.", "content": of_json("Report") },
+                    "400": problem("The request means nothing."),
+                    "403": problem("There is no such profile, or it may not be brought."),
+                    "413": problem("The request is too long."),
+                    "503": problem("The agent could not look.") },
             } },
             "/v1/version": { "get": {
                 "operationId": "version",

@@ -194,7 +194,7 @@ impl HttpBody for Kept {
 }
 
 /// What a caller sends must not take for ever.
-async fn in_time<T>(read: impl Future<Output = T>) -> Result<T, Problem> {
+pub(super) async fn in_time<T>(read: impl Future<Output = T>) -> Result<T, Problem> {
     let read = tokio::time::timeout(READ_TIME, read).await;
     read.map_err(|_| wrong(StatusCode::REQUEST_TIMEOUT, "the request does not end"))
 }

@@ -17,6 +17,7 @@ use shannot::wire::{API, ASK_AFTER, FailureMessage, GONE_AFTER, ProblemMessage};
 use shannot::{FailureKind, LocalExecutor, OutputStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
+use super::doctor;
 use super::openapi;
 use super::policy::Policy;
 use super::run;
@@ -94,6 +95,7 @@ fn router(agent: Agent) -> Router {
         .route("/v1/runs/{id}/signals", post(run::signal))
         .route("/v1/runs/{id}/stdout", delete(close_stdout))
         .route("/v1/runs/{id}/stderr", delete(close_stderr))
+        .route("/v1/doctor", post(doctor::post))
         .route("/v1/version", get(version))
         .route("/openapi.json", get(openapi))
         .fallback(nothing)

@@ -4,7 +4,7 @@ use shannot::Failure;
 use shannot::policy::profile::{MOST_OPEN_FILES, Tier};
 use shannot::sandbox::{Enforcement, Error, Status};
 
-use super::facts::Facts;
+use crate::render::doctor::Facts;
 
 const ROOT: &str = "tier T1 is for root with its capabilities; a user has T2, T3 or L";
 const LANDLOCK: &str = "Landlock is in kernels from 5.13 on, where `landlock` is in the list of \

@@ -1,7 +1,7 @@
 //! `shannot doctor`: what this host can enforce, found by doing it, and how to get what is
 //! missing without weakening the host.
 
-use serde::Serialize;
+use shannot::policy::Profile;
 use shannot::policy::profile::Tier;
 
 use crate::args::Global;
@@ -9,67 +9,34 @@ use crate::error::{Error, chain};
 use crate::exit_code::ExitCode;
 use crate::here;
 use crate::profiles::Profiles;
-use crate::render::json::Enforcement;
-use crate::render::{human, json};
+use crate::render::doctor::{self, Report, TierReport};
 use crate::request::grant_for_nothing;
 use crate::surroundings::Surroundings;
-use facts::Facts;
 
 mod advice;
 pub(crate) mod attack;
 mod facts;
-mod text;
-
-/// What this host can enforce.
-#[derive(Debug, Serialize)]
-struct Report {
-    version: &'static str,
-    profile: String,
-    /// The tier that `run` would use for the profile.
-    runs_in: Option<&'static str>,
-    tiers: Vec<TierReport>,
-    facts: Facts,
-    advice: Vec<&'static str>,
-}
-
-#[derive(Debug, Serialize)]
-struct TierReport {
-    tier: &'static str,
-    works: bool,
-    /// Whether the profile accepts it.
-    accepted: bool,
-    error: Option<String>,
-    enforcement: Option<Enforcement>,
-}
 
 /// Makes the profile's box in every tier and says what came of it.
-pub(crate) fn run(global: &Global) -> ExitCode {
-    let report = match examine(global) {
-        Ok(report) => report,
-        Err(error) => {
-            human::complain_of(&error);
-            return ExitCode::Usage;
-        }
-    };
-    if global.json {
-        json::print(&report);
-    } else {
-        human::print(&text::report(&report));
-    }
-    if report.runs_in.is_some() { ExitCode::Fine } else { ExitCode::Finding }
-}
-
-fn examine(global: &Global) -> Result<Report, Error> {
+pub(crate) fn run(global: &Global) -> Result<ExitCode, Error> {
     let surroundings = Surroundings::read();
     let profile = Profiles::new(&surroundings).select(global.profile.as_deref())?.profile;
-    let grant = grant_for_nothing(&profile)?;
+    Ok(doctor::tell(&examine(&profile)?, global))
+}
+
+/// Makes the profile's box in every tier, from a thread that outlives the call.
+///
+/// # Errors
+/// The kernel gave no random bytes.
+pub(crate) fn examine(profile: &Profile) -> Result<Report, Error> {
+    let grant = grant_for_nothing(profile)?;
     let executor = here::executor();
     let mut tiers = Vec::new();
     let mut failures = Vec::new();
     for tier in Tier::ALL {
         let probed = executor.probe(&grant, tier);
         tiers.push(TierReport {
-            tier: tier.as_str(),
+            tier: tier.as_str().into(),
             works: probed.is_ok(),
             accepted: profile.tiers.contains(&tier),
             error: probed.as_ref().err().map(|failure| chain(failure)),
@@ -82,16 +49,16 @@ fn examine(global: &Global) -> Result<Report, Error> {
     let works =
         |tier: Tier| tiers.iter().any(|report| report.tier == tier.as_str() && report.works);
     let used = trials.iter().find(|trial| works(trial.tier));
-    let facts = Facts::read(executor.host(), used);
+    let facts = facts::read(executor.host(), used);
     let enforcement = used.and_then(|trial| trial.prepared.as_ref().ok());
     let enforcement = enforcement.map(|prepared| prepared.enforcement());
     let advice = advice::all(&failures, &facts, enforcement);
     Ok(Report {
-        version: env!("CARGO_PKG_VERSION"),
+        version: env!("CARGO_PKG_VERSION").into(),
         profile: profile.name.to_string(),
-        runs_in: used.map(|trial| trial.tier.as_str()),
+        runs_in: used.map(|trial| trial.tier.as_str().to_owned()),
         tiers,
         facts,
-        advice,
+        advice: advice.into_iter().map(str::to_owned).collect(),
     })
 }

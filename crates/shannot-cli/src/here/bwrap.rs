@@ -60,6 +60,6 @@ fn line(call: &BwrapCall) -> Result<String, Error> {
         call.limits.iter().map(|limit| format!("ulimit {limit} 2> /dev/null; ")).collect();
     let wall = call.wall.as_secs_f64();
     Ok(format!(
-        "{{ printf '{octal}' | ( {limits}exec timeout -s KILL {wall} {words} ) {FILTER_FD}<&0 0<&4 4<&-; }} 4<&0"
+        "{{ printf '{octal}' | ( {limits}exec timeout -s KILL {wall} env -i {words} ) {FILTER_FD}<&0 0<&4 4<&-; }} 4<&0"
     ))
 }

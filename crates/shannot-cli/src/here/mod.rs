@@ -35,7 +35,13 @@ pub(crate) fn go_on_inside(words: &[OsString]) -> Option<ExitCode> {
 
 /// `shannot doctor`.
 pub(crate) fn doctor(args: &Doctor, global: &Global) -> ExitCode {
-    if args.attack { doctor::attack::run(global) } else { doctor::run(global) }
+    if args.attack {
+        return doctor::attack::run(global);
+    }
+    doctor::run(global).unwrap_or_else(|error| {
+        human::complain_of(&error);
+        ExitCode::Usage
+    })
 }
 
 /// `shannot agent …`.

@@ -83,7 +83,7 @@ impl TierBox {
             add("not to be had", "", error.clone());
         }
         for layer in tier.enforcement.iter().flat_map(|enforcement| &enforcement.layers) {
-            add(&layer.name, layer.status, layer.detail.clone());
+            add(&layer.name, &layer.status, layer.detail.clone());
         }
         for (at, (exec, filter)) in tier.exec.iter().zip(&tier.filters).enumerate() {
             let file = tier.programs.get(at).map(|path| format!("{path} as ")).unwrap_or_default();

@@ -4,17 +4,30 @@ use crate::args::{Global, Remote as Args};
 use crate::exit_code::ExitCode;
 use crate::render::human;
 use crate::surroundings::Surroundings;
-use crate::targets::{self, Files};
+use crate::targets::{self, Files, Selection};
 
 mod add;
 mod authorized_key;
 mod deploy;
+mod doctor;
 mod helper;
 mod list;
 mod ssh;
 mod test;
 
 pub(crate) use ssh::ssh_target;
+
+/// `shannot doctor --target …`.
+pub(crate) fn doctor(
+    args: &crate::args::Doctor,
+    selection: &Selection,
+    global: &Global,
+) -> ExitCode {
+    doctor::run(args, selection, global).unwrap_or_else(|error| {
+        human::complain_of(&error);
+        ExitCode::Usage
+    })
+}
 
 /// Does it.
 pub(crate) fn run(args: Args, global: &Global) -> ExitCode {

@@ -1,6 +1,8 @@
 //! Results as JSON, which scripts rely on: a name here is never given another meaning.
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 use shannot::sandbox::StageStatus;
 use shannot::{End, Failure, Limit, Outcome};
 
@@ -76,31 +78,31 @@ struct Stage {
 }
 
 /// What was in force.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Enforcement {
-    engine: &'static str,
-    tier: &'static str,
+    engine: Cow<'static, str>,
+    tier: Cow<'static, str>,
     /// Who held the request against a profile last: `host`, or `client` where the host has nothing of ours.
-    decided_by: &'static str,
+    decided_by: Cow<'static, str>,
     pub(crate) layers: Vec<Layer>,
     /// Better tiers that were tried in vain.
     passed_over: Vec<PassedOver>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct PassedOver {
-    tier: &'static str,
+    tier: Cow<'static, str>,
     why: String,
 }
 
 /// One layer.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Layer {
     pub(crate) name: String,
-    pub(crate) status: &'static str,
+    pub(crate) status: Cow<'static, str>,
     pub(crate) detail: String,
 }
 
@@ -235,18 +237,21 @@ impl From<&shannot::sandbox::Enforcement> for Enforcement {
     fn from(enforcement: &shannot::sandbox::Enforcement) -> Self {
         let layer = |layer: &shannot::sandbox::Layer| Layer {
             name: layer.name.to_string(),
-            status: layer.status.as_str(),
+            status: layer.status.as_str().into(),
             detail: layer.detail.clone(),
         };
         Self {
-            engine: enforcement.engine.as_str(),
-            tier: enforcement.tier.as_str(),
-            decided_by: enforcement.decided_by.as_str(),
+            engine: enforcement.engine.as_str().into(),
+            tier: enforcement.tier.as_str().into(),
+            decided_by: enforcement.decided_by.as_str().into(),
             layers: enforcement.layers.iter().map(layer).collect(),
             passed_over: enforcement
                 .passed_over
                 .iter()
-                .map(|passed| PassedOver { tier: passed.tier.as_str(), why: passed.why.clone() })
+                .map(|passed| PassedOver {
+                    tier: passed.tier.as_str().into(),
+                    why: passed.why.clone(),
+                })
                 .collect(),
         }
     }

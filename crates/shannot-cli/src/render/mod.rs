@@ -1,5 +1,6 @@
 //! Values in the form that somebody reads. Nothing here decides.
 
+pub(crate) mod doctor;
 mod encode;
 pub(crate) mod human;
 pub(crate) mod json;

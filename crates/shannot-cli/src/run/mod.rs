@@ -20,7 +20,8 @@ use crate::surroundings::Surroundings;
 use crate::system::Signals;
 use crate::targets::{Files, Target, Targets};
 use attend::{Attended, attend};
-use place::{Place, asked_profile};
+use place::Place;
+pub(crate) use place::asked_profile;
 
 mod attend;
 mod fleet;

@@ -47,7 +47,7 @@ impl Place {
 }
 
 /// The profile that a caller asks for on a target, if any.
-pub(super) fn asked_profile<'a>(
+pub(crate) fn asked_profile<'a>(
     global: &'a Global,
     surroundings: &'a Surroundings,
     target: &'a Target,

@@ -1,4 +1,5 @@
 use crate::harness::*;
+use crate::sshd::*;
 
 #[test]
 fn doctor_finds_the_tier_that_run_uses() {
@@ -88,4 +89,38 @@ fn best_tier_is_had_and_none_is_passed_over() {
             assert_eq!(enforcement["passed_over"], serde_json::json!([]), "{enforcement:#}");
         }
     }
+}
+
+/// The helper of another host tells what it would tell there.
+#[test]
+fn another_host_is_looked_at_by_its_helper() {
+    for user in everyone() {
+        let sshd = Sshd::new(user);
+        let profile = anything().to_str().unwrap();
+        let here = end(&mut sshd.shannot(&["doctor", "--json", "--profile", profile])).json();
+        let words = ["doctor", "--target", "far", "--json", "--profile", profile];
+        let there = end(&mut sshd.shannot(&words));
+        assert_code(&there, 0);
+        assert_eq!(there.json(), here);
+        let text = end(&mut sshd.shannot(&["doctor", "--target", "far"]));
+        assert!(text.text().contains("profile `minimal` runs in tier"), "{text:?}");
+        let ended = end(&mut sshd.shannot(&["doctor", "--attack", "--target", "far"]));
+        assert_code(&ended, 2);
+        assert!(ended.complaint().contains("attacks boxes of this machine"), "{ended:?}");
+    }
+    let sshd = Sshd::with_home(ordinary(), "");
+    sshd.configure("deploy = \"never\"\n");
+    let ended = end(&mut sshd.shannot(&["doctor", "--target", "far"]));
+    assert_code(&ended, 2);
+    assert!(ended.complaint().contains("shannot remote deploy far"), "{ended:?}");
+    let ended = end(&mut sshd.shannot(&["doctor", "--target", "far,local"]));
+    assert!(ended.complaint().contains("one target"), "{ended:?}");
+    let sshd = Sshd::with(ordinary(), "", &pin("minimal"));
+    let ended = end(&mut sshd.shannot(&["doctor", "--target", "far", "--profile", "network"]));
+    assert!(ended.complaint().contains("this login allows the profiles `minimal`"), "{ended:?}");
+}
+
+/// The options of a key that is pinned to a profile.
+fn pin(profile: &str) -> String {
+    format!("restrict,command=\"exec {} agent stdio --pin {profile}\"", helper().display())
 }

@@ -73,7 +73,7 @@ fn attack(column: Column, profile: &Profile) -> std::process::Command {
     command
 }
 
-// It attacks the machine that it runs on: on a far host there is no `doctor` to ask for.
+// It attacks the machine that it runs on.
 in_every_column_here! {
     attacks_are_blocked => nothing_escapes;
 }

@@ -179,6 +179,47 @@ impl Asks {
     }
 }
 
+/// The longest answer that is no run.
+const LARGEST_ANSWER: usize = 4 << 20;
+
+/// Asks for something that is no run, and returns the JSON of the answer.
+///
+/// # Errors
+/// The agent does not answer, or refuses.
+pub(super) async fn fetch(
+    mut send: SendRequest<FrameBody>,
+    host: &str,
+    path: &'static str,
+    json: Vec<u8>,
+) -> Result<Bytes, Failure> {
+    let (sender, body) = FrameBody::channel(1);
+    let mut request = http::Request::new(body);
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = http::Uri::from_static(path);
+    let json_type = HeaderValue::from_static("application/json");
+    request.headers_mut().insert(header::CONTENT_TYPE, json_type);
+    let cut =
+        |error: hyper::Error| lost(host, format!("the connection was lost: {}", chain(&error)));
+    // There is room for it.
+    let _ = sender.send_raw(json.into()).await;
+    drop(sender);
+    send.ready().await.map_err(cut)?;
+    let response = send.send_request(request).await.map_err(cut)?;
+    let status = response.status();
+    let mut body = response.into_body();
+    if status != StatusCode::OK {
+        return Err(problem(host, status, &mut body).await);
+    }
+    let mut answer = BytesMut::new();
+    while let Some(part) = chunk(&mut body).await {
+        answer.extend_from_slice(&part.map_err(cut)?);
+        if answer.len() > LARGEST_ANSWER {
+            return Err(lost(host, "its answer does not end"));
+        }
+    }
+    Ok(answer.freeze())
+}
+
 /// One request about a run. That it fails is told by the run's own answer.
 async fn ask(mut send: SendRequest<FrameBody>, id: String, what: Ask) {
     let (method, path, json) = match what {

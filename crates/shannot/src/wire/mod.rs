@@ -28,8 +28,8 @@ pub use body::{Closed, FrameBody, FrameSender};
 pub use frame::{Decoder, FrameError, FrameKind, HEADER, LARGEST_CONTROL, Piece, frame, header};
 pub use outcome::{FailureMessage, OutcomeMessage, ProblemMessage};
 pub use request::{
-    LARGEST_REQUEST, ProfileChoice, ProfileKnown, ProfileText, RunRequest, SignalMessage,
-    WireError, profile_digest,
+    DoctorRequest, LARGEST_REQUEST, ProfileChoice, ProfileKnown, ProfileText, RunRequest,
+    SignalMessage, WireError, profile_digest,
 };
 
 /// The media type of frames.

@@ -83,6 +83,15 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// The body of `POST /v1/doctor`: what can the host enforce for a profile?
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct DoctorRequest {
+    /// The profile whose boxes are made.
+    pub profile: ProfileChoice,
+}
+
 /// The body of `POST /v1/runs/{id}/signals`: passes a signal to the commands of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex as Lock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use shannot_policy::profile::Table;
 use shannot_policy::{Grant, Profile};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
@@ -13,7 +14,8 @@ use super::{Executor, Io, internal};
 use crate::event::{End, Failure, Outcome, Unreachable};
 use crate::run::{Caller, Order, Run};
 use crate::wire::{
-    GONE_AFTER, Greeting, ProfileChoice, ProfileKnown, ProfileText, RunRequest, profile_digest,
+    DoctorRequest, GONE_AFTER, Greeting, ProfileChoice, ProfileKnown, ProfileText, RunRequest,
+    profile_digest,
 };
 use connection::{Connection, Opened};
 use master::Master;
@@ -43,6 +45,8 @@ const IDLE: Duration = Duration::from_secs(300);
 /// How long a host is left alone after it could not be reached: the first time, and at the most.
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 const LAST_BACKOFF: Duration = Duration::from_secs(30);
+/// How long a host may take to make a box in every tier.
+const DOCTOR_TIME: Duration = Duration::from_secs(60);
 /// How many runs there may be at once where each needs an `ssh` of its own: below the ten that sshd lets
 /// wait to be authenticated (`MaxStartups`), and the ten sessions of one connection (`MaxSessions`).
 const MOST_SHELLS: usize = 8;
@@ -137,6 +141,44 @@ impl SshExecutor {
             Way::Agent(session) => Answer::Agent(session.connection.greeting.clone()),
             Way::Shell(..) => Answer::Shell,
         })
+    }
+}
+
+impl SshExecutor {
+    /// Has the agent there make a profile's box in every tier. Returns its report, the JSON that
+    /// `shannot doctor --json` prints.
+    ///
+    /// # Errors
+    /// The host cannot be reached, has no helper, or refuses the profile.
+    pub async fn doctor(&self, profile: &Arc<Profile>) -> Result<Bytes, Failure> {
+        let session = match self.shared.way().await? {
+            Way::Agent(session) => session,
+            Way::Shell(..) => {
+                let name = &self.shared.target.name;
+                let hint = format!("`shannot remote deploy {name}` puts it there");
+                let what = "only the helper can tell, and there is none on the host";
+                return Err(Failure::Unreachable(Box::new(Unreachable {
+                    lacks_helper: true,
+                    ..Unreachable::new(name, what, Some(hint))
+                })));
+            }
+        };
+        let profile = match session.connection.greeting.pinned {
+            true => ProfileChoice::Name(profile.name.to_string()),
+            false => {
+                let toml = Table::without_examples(profile).to_toml();
+                ProfileChoice::Text(ProfileText { toml })
+            }
+        };
+        let json = serde_json::to_vec(&DoctorRequest { profile })
+            .map_err(|error| internal("write a request", std::io::Error::other(error)))?;
+        let send = session.connection.send.clone();
+        let host = &self.shared.host;
+        let fetched = far::fetch(send, host, "http://agent/v1/doctor", json);
+        tokio::time::timeout(DOCTOR_TIME, fetched).await.map_err(|_| {
+            let what = format!("it did not answer within {DOCTOR_TIME:?}");
+            Failure::Unreachable(Box::new(Unreachable::new(host, what, None)))
+        })?
     }
 }
 
