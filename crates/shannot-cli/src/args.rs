@@ -94,6 +94,8 @@ Exit codes:
     Config(Config),
     #[command(subcommand)]
     Agent(Agent),
+    #[command(subcommand)]
+    Mcp(Mcp),
     Completions(Completions),
     Man(Man),
 }
@@ -101,9 +103,29 @@ Exit codes:
 impl Subcommand {
     /// Whether `--target` means something to it.
     pub(crate) const fn runs_on_targets(&self) -> bool {
-        matches!(self, Self::Run(_) | Self::Doctor(_))
+        matches!(self, Self::Run(_) | Self::Doctor(_) | Self::Mcp(_))
     }
 }
+
+/// Let a model look at hosts, by the Model Context Protocol
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Mcp {
+    Serve(McpServe),
+}
+
+/// Serve a client on standard input and output
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Example:
+  shannot mcp serve --target prod --profile diagnostics
+
+A client starts it: Claude, Codex, Cursor and others have it in their configuration. It offers
+every target of the configuration, or those of --target, and ends with its standard input.
+What is asked and what came of it is recorded in ~/.local/state/shannot/audit.jsonl.
+
+Exit codes:
+  0 the client has gone; 125 the configuration is wrong, or it was no client")]
+pub(crate) struct McpServe {}
 
 /// Name the hosts that commands can run on
 #[derive(Debug, clap::Subcommand)]

@@ -18,6 +18,7 @@ mod here;
 #[cfg(not(boxes))]
 #[path = "elsewhere/mod.rs"]
 mod here;
+mod mcp;
 mod profile;
 mod profiles;
 mod remote;
@@ -43,7 +44,7 @@ fn main() -> std::process::ExitCode {
     }
     let code = match Cli::read(&words) {
         Ok(Cli { global, command }) if global.target.is_some() && !command.runs_on_targets() => {
-            render::human::complain("only `run` and `doctor` take `--target`");
+            render::human::complain("only `run`, `doctor` and `mcp` take `--target`");
             ExitCode::Usage
         }
         Ok(Cli { global, command }) => match command {
@@ -56,6 +57,7 @@ fn main() -> std::process::ExitCode {
             Subcommand::Remote(args) => remote::run(args, &global),
             Subcommand::Config(args) => config::run(&args, &global),
             Subcommand::Agent(args) => here::agent(&args),
+            Subcommand::Mcp(args) => mcp::run(&args, &global),
             Subcommand::Completions(args) => shell::completions(&args),
             Subcommand::Man(args) => shell::man(&args),
         },

@@ -20,6 +20,8 @@ pub(crate) struct Surroundings {
     pub(crate) home: Option<PathBuf>,
     /// `$XDG_CONFIG_HOME/shannot`, by default `~/.config/shannot`.
     pub(crate) config_dir: Option<PathBuf>,
+    /// `$XDG_STATE_HOME/shannot/audit.jsonl`, by default below `~/.local/state`.
+    pub(crate) audit_file: Option<PathBuf>,
     /// The working directory, where it has a name.
     pub(crate) cwd: Option<PathBuf>,
     /// The language, time zone and terminal.
@@ -37,6 +39,7 @@ impl Surroundings {
             config: env::var_os("SHANNOT_CONFIG").filter(|p| !p.is_empty()).map(PathBuf::from),
             home: home(),
             config_dir: config_dir(),
+            audit_file: state_dir().map(|dir| dir.join("audit.jsonl")),
             cwd: env::current_dir().ok(),
             locale: Locale::from_env(pairs),
         }
@@ -54,6 +57,11 @@ fn absolute(name: &str) -> Option<PathBuf> {
 
 fn home() -> Option<PathBuf> {
     absolute("HOME").or_else(|| absolute(system::HOME))
+}
+
+fn state_dir() -> Option<PathBuf> {
+    let base = absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")));
+    base.map(|base| base.join("shannot"))
 }
 
 /// The XDG base directory specification: "all paths must be absolute. If an implementation

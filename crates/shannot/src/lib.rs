@@ -44,6 +44,7 @@ pub use shannot_policy as policy;
 pub use shannot_sandbox as sandbox;
 
 pub mod destination;
+pub mod redact;
 pub mod wire;
 
 mod event;
@@ -60,5 +61,7 @@ pub use executor::{
 };
 #[cfg(boxes)]
 pub use executor::{LocalExecutor, TierTrial};
-pub use gate::{Gate, Refusal};
+pub use gate::{
+    Admission, Admitted, Audit, AuditFile, Gate, Guard, Rates, Record, Refusal, TooMuch, What,
+};
 pub use run::{Collected, Control, Run};

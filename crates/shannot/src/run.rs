@@ -1,9 +1,13 @@
 //! The handle on something that runs.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 
 use crate::event::{End, Event, Failure, Limit, Outcome, OutputStream};
+use crate::gate::Passage;
 
 /// A command that runs, or a failure on its way to be told. Dropping it ends the box.
 #[derive(Debug)]
@@ -12,6 +16,8 @@ pub struct Run {
     control: Control,
     /// The most output that [`Run::collect`] holds, of each stream.
     hold: u64,
+    /// What a guard has let in.
+    passage: Option<Passage>,
 }
 
 /// A handle to a run that goes on. It does not keep the run: that ends when [`Run`] is dropped.
@@ -19,6 +25,8 @@ pub struct Run {
 pub struct Control {
     orders: mpsc::UnboundedSender<Order>,
     unread: watch::Sender<Unread>,
+    /// Bytes that have been told.
+    output: Arc<AtomicU64>,
 }
 
 impl Control {
@@ -32,6 +40,11 @@ impl Control {
     pub fn cancel(&self) {
         // A run that has ended needs none.
         let _ = self.orders.send(Order::Cancel);
+    }
+
+    /// How many bytes of output [`Run::next`] has told so far, of both streams.
+    pub fn output_bytes(&self) -> u64 {
+        self.output.load(Ordering::Relaxed)
     }
 
     /// Reads a stream no more: what the commands write to it fails from now on, as to any pipe that
@@ -101,14 +114,27 @@ impl Run {
         let (sender, events) = mpsc::channel(waiting);
         let (orders, ordered) = mpsc::unbounded_channel();
         let (unread, is_unread) = watch::channel(Unread::default());
-        let run = Self { events, control: Control { orders, unread }, hold };
+        let control = Control { orders, unread, output: Arc::default() };
+        let run = Self { events, control, hold, passage: None };
         (run, Caller { events: sender, orders: ordered, unread: is_unread })
     }
 
     /// The next event; `None` after [`Event::Ended`]. A caller that does not ask holds the
     /// command up by its full pipe, and costs no memory.
     pub async fn next(&mut self) -> Option<Event> {
-        self.events.recv().await
+        let mut event = self.events.recv().await;
+        match &mut event {
+            Some(Event::Stdout(bytes) | Event::Stderr(bytes)) => {
+                self.control.output.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+            }
+            Some(Event::Ended(outcome)) => {
+                if let Some(passage) = self.passage.take() {
+                    passage.ended(outcome);
+                }
+            }
+            None => {}
+        }
+        event
     }
 
     /// A handle to the same run, for whoever does not wait for its events.
@@ -124,6 +150,11 @@ impl Run {
     /// Ends the box; the outcome still comes.
     pub fn cancel(&self) {
         self.control.cancel();
+    }
+
+    /// The same run, whose end is recorded.
+    pub(crate) fn through(self, passage: Passage) -> Self {
+        Self { passage: Some(passage), ..self }
     }
 
     /// The same, of which [`Run::collect`] holds no more than so many bytes of each stream.

@@ -18,6 +18,9 @@ mod screen;
 
 pub(crate) use screen::{Screen, behind_screens, stdin, through};
 
+/// Whether commands can run on this machine.
+pub(crate) const MAKES_BOXES: bool = false;
+
 const CANNOT: &str = "this machine cannot box commands; use --target NAME";
 
 fn cannot() -> Error {
@@ -40,6 +43,12 @@ pub(crate) fn doctor(_: &Doctor, _: &Global) -> ExitCode {
 pub(crate) fn agent(_: &Agent) -> ExitCode {
     human::complain_of(&cannot());
     ExitCode::Failed
+}
+
+/// # Errors
+/// That it cannot be had.
+pub(crate) fn lasting_executor() -> Result<Arc<dyn Executor>, Error> {
+    Err(cannot())
 }
 
 /// This machine, which is no place where commands run.

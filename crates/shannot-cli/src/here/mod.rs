@@ -22,6 +22,9 @@ pub(crate) use bwrap::print as print_bwrap;
 pub(crate) use screen::{Screen, behind_screens, stdin, through};
 pub(crate) use tier::TierBox;
 
+/// Whether commands can run on this machine.
+pub(crate) const MAKES_BOXES: bool = true;
+
 /// Goes on inside a box, where this process was started for that; how it ended if it did.
 pub(crate) fn go_on_inside(words: &[OsString]) -> Option<ExitCode> {
     if let Err(error) = shannot::sandbox::stage_two(words) {
@@ -52,6 +55,14 @@ pub(crate) fn agent(args: &Agent) -> ExitCode {
 /// The executor of this machine for this program, which goes on inside a box where it has to.
 pub(crate) fn executor() -> LocalExecutor {
     LocalExecutor::on_this_thread("/proc/self/exe".into())
+}
+
+/// An executor of this machine for a program that lives for long.
+///
+/// # Errors
+/// No thread could be made.
+pub(crate) fn lasting_executor() -> Result<Arc<dyn Executor>, Error> {
+    Ok(Arc::new(LocalExecutor::new(Some("/proc/self/exe".into()))?))
 }
 
 /// This machine, as a place where commands run.

@@ -220,7 +220,7 @@ impl RunResult {
     }
 }
 
-fn outcome_name(outcome: &Outcome) -> &'static str {
+pub(crate) fn outcome_name(outcome: &Outcome) -> &'static str {
     match &outcome.end {
         End::TimedOut => "timed_out",
         End::LimitReached(_) => "limit",

@@ -12,6 +12,7 @@ mod far;
 mod fleet;
 mod harness;
 mod json;
+mod mcp;
 mod profiles;
 mod run;
 mod signals;

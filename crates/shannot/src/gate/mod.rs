@@ -4,16 +4,26 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use shannot_policy::types::ProfileName;
-use shannot_policy::{Denial, Profile, Request, authorize};
+use shannot_policy::{Denial, Grant, Profile, Request, authorize};
 
 use crate::executor::{Executor, Io};
 use crate::run::Run;
+
+mod admission;
+mod audit;
+mod guard;
+
+pub use admission::{Admission, Admitted, Rates, TooMuch};
+pub use audit::{Audit, AuditFile, Record, What};
+pub use guard::Guard;
+pub(crate) use guard::Passage;
 
 /// Profiles before an executor. Nothing runs but through [`Gate::run`].
 #[derive(Debug)]
 pub struct Gate {
     profiles: BTreeMap<ProfileName, Arc<Profile>>,
     executor: Arc<dyn Executor>,
+    guard: Option<Guard>,
 }
 
 /// Why a request was not run. Nothing has happened.
@@ -26,6 +36,12 @@ pub enum Refusal {
     /// The profile denies it.
     #[error(transparent)]
     Denied(#[from] Denial),
+    /// The caller asks for too much.
+    #[error(transparent)]
+    TooMuch(#[from] TooMuch),
+    /// It could not be recorded, and so it does not run.
+    #[error("it could not be recorded, and what is not recorded does not run")]
+    Audit(#[source] std::io::Error),
 }
 
 impl Gate {
@@ -35,7 +51,13 @@ impl Gate {
         executor: Arc<dyn Executor>,
     ) -> Self {
         let profiles = profiles.into_iter().map(|p| (p.name.clone(), p)).collect();
-        Self { profiles, executor }
+        Self { profiles, executor, guard: None }
+    }
+
+    /// The same gate with a guard: for callers that are not to be trusted.
+    #[must_use]
+    pub fn with_guard(self, guard: Guard) -> Self {
+        Self { guard: Some(guard), ..self }
     }
 
     /// Holds a request against its profile and starts it. The order of these steps is the
@@ -45,18 +67,31 @@ impl Gate {
     /// The request was refused. What goes wrong later is the run's last event.
     pub fn run(&self, request: Request, io: Io) -> Result<Run, Refusal> {
         // admit: the rate and concurrency of this caller, before anything costs us.
+        let guarded = match &self.guard {
+            None => None,
+            Some(guard) => Some(guard.admit(What::asked(&request))?),
+        };
 
         // authorize
-        let profile = self.profiles.get(&request.profile);
-        let profile = profile.ok_or_else(|| Refusal::UnknownProfile(request.profile.clone()))?;
-        let grant = authorize(profile, request)?;
+        let verdict = self.authorize(request);
 
         // record intent: the verdict, before anything runs.
+        let passage = guarded.map(|asked| asked.decided(verdict.as_ref().err())).transpose()?;
+        let grant = verdict?;
 
         // start, stream
         let run = self.executor.start(grant, io);
 
         // record outcome: on the run's last event.
-        Ok(run)
+        Ok(match passage {
+            Some(passage) => run.through(passage),
+            None => run,
+        })
+    }
+
+    fn authorize(&self, request: Request) -> Result<Grant, Refusal> {
+        let profile = self.profiles.get(&request.profile);
+        let profile = profile.ok_or_else(|| Refusal::UnknownProfile(request.profile.clone()))?;
+        Ok(authorize(profile, request)?)
     }
 }

@@ -1,0 +1,94 @@
+//! `shannot mcp serve`: until the client has gone.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use rmcp::ServiceExt as _;
+use rmcp::transport::io::stdio_pipes;
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::sync::Notify;
+
+use super::hosts::Hosts;
+use super::server::Server;
+use crate::args::Global;
+use crate::error::{Error, chain};
+use crate::surroundings::Surroundings;
+use crate::targets::{Files, Targets};
+
+/// How long calls that go on may still be answered when the client sends no more: a script that asks and
+/// closes wants its answers, and a client that has gone wants an end.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
+
+/// Serves on the standard streams. Nothing but the protocol is written to standard output.
+///
+/// # Errors
+/// The configuration is wrong, or the client does not speak the protocol.
+pub(super) fn run(global: &Global) -> Result<(), Error> {
+    let surroundings = Surroundings::read();
+    let files = Files::new(&surroundings, global.config.as_deref());
+    let targets = Targets::read(&files, &surroundings)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| Error::internal("start the runtime", source))?;
+    let done = runtime.block_on(async {
+        let hosts = Hosts::new(&targets, global, &surroundings)?;
+        let server = Server::new(hosts, surroundings.locale.clone());
+        let (input, output) = stdio_pipes();
+        let (input, ended) = Watched::new(input);
+        let failed = |error: &dyn std::error::Error| {
+            Error::internal("serve", io::Error::other(chain(error)))
+        };
+        let serve = async {
+            let running = server.serve((input, output)).await.map_err(|error| failed(&error))?;
+            running.waiting().await.map(drop).map_err(|error| failed(&error))
+        };
+        let gone = async {
+            ended.notified().await;
+            tokio::time::sleep(LAST_ANSWERS).await;
+        };
+        tokio::select! {
+            served = serve => served,
+            () = gone => Ok(()),
+        }
+    });
+    // A read of standard input that nobody can cancel must not hold the end up.
+    runtime.shutdown_background();
+    done
+}
+
+/// Input that tells when it has ended.
+struct Watched<R> {
+    input: R,
+    ended: Arc<Notify>,
+}
+
+impl<R> Watched<R> {
+    fn new(input: R) -> (Self, Arc<Notify>) {
+        let ended = Arc::new(Notify::new());
+        (Self { input, ended: Arc::clone(&ended) }, ended)
+    }
+}
+
+impl<R: AsyncRead + Unpin> AsyncRead for Watched<R> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.input).poll_read(context, buffer);
+        let is_over = match &read {
+            Poll::Ready(Ok(())) => buffer.filled().len() == before,
+            Poll::Ready(Err(_)) => true,
+            Poll::Pending => false,
+        };
+        if is_over {
+            self.ended.notify_one();
+        }
+        read
+    }
+}
