@@ -58,11 +58,12 @@ impl Answer {
         let mut answer = match refusal {
             Refusal::Denied(denial) => {
                 let hint = denial.hint.as_deref().map(|hint| format!("\nhint: {hint}"));
-                Self::refused(&format!("{denial}{}", hint.unwrap_or_default()))
+                let mut answer = Self::refused(&format!("{denial}{}", hint.unwrap_or_default()));
+                answer.data.outcome = "denied";
+                answer
             }
-            other => Self::refused(&other.to_string()),
+            other => Self::refused(&chain(other)),
         };
-        answer.data.outcome = "denied";
         answer.data.target = Some(target.to_string());
         answer.data.profile = Some(profile.to_string());
         answer
