@@ -3,11 +3,7 @@
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
-
-use governor::clock::{Clock as _, DefaultClock};
-use governor::state::keyed::HashMapStateStore;
-use governor::{Quota, RateLimiter};
+use std::time::{Duration, Instant};
 
 /// How much is admitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,9 +33,16 @@ pub enum TooMuch {
 /// The account of those who ask, each by its key: a caller, or a caller and what it asks.
 #[derive(Debug)]
 pub struct Admission {
-    at_once: NonZeroU32,
-    rates: RateLimiter<String, HashMapStateStore<String>, DefaultClock>,
-    running: Mutex<HashMap<String, u32>>,
+    rates: Rates,
+    accounts: Mutex<HashMap<String, Account>>,
+}
+
+/// The generic cell rate algorithm, ITU-T I.371: the time at which all that was admitted would have come,
+/// had it come evenly.
+#[derive(Debug)]
+struct Account {
+    even: Instant,
+    running: u32,
 }
 
 /// The right to go on. Dropped, it is given back.
@@ -49,49 +52,47 @@ pub struct Admitted {
     key: String,
 }
 
-/// Beyond so many accounts, those on which nothing stands are dropped.
+/// Accounts that are kept beyond this are those that still matter.
 const MANY: usize = 1024;
 
 impl Admission {
     /// An account with nothing on it.
     pub fn new(rates: Rates) -> Arc<Self> {
-        let quota = Quota::per_minute(rates.per_minute).allow_burst(rates.burst);
-        Arc::new(Self {
-            at_once: rates.at_once,
-            rates: RateLimiter::hashmap(quota),
-            running: Mutex::default(),
-        })
+        Arc::new(Self { rates, accounts: Mutex::default() })
     }
 
     /// Admits a request now, or says why not.
     ///
     /// # Errors
     /// Too much was asked for under this key.
-    pub fn admit(self: &Arc<Self>, key: &str) -> Result<Admitted, TooMuch> {
-        let key = key.to_owned();
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if running.get(&key).is_some_and(|count| *count >= self.at_once.get()) {
-            return Err(TooMuch::AtOnce(self.at_once));
+    pub fn admit(self: &Arc<Self>, key: &str, now: Instant) -> Result<Admitted, TooMuch> {
+        let Rates { per_minute, burst, at_once } = self.rates;
+        let each = Duration::from_secs(60) / per_minute.get();
+        let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        if accounts.len() >= MANY {
+            accounts.retain(|_, account| account.running > 0 || account.even > now);
         }
-        if self.rates.len() >= MANY {
-            self.rates.retain_recent();
+        let account = accounts.entry(key.to_owned()).or_insert(Account { even: now, running: 0 });
+        if account.running >= at_once.get() {
+            return Err(TooMuch::AtOnce(at_once));
         }
-        self.rates.check_key(&key).map_err(|until| TooMuch::Rate {
-            wait: until.wait_time_from(self.rates.clock().now()),
-        })?;
-        *running.entry(key.clone()).or_default() += 1;
-        Ok(Admitted { admission: Arc::clone(self), key })
+        let ahead = account.even.saturating_duration_since(now);
+        let most_ahead = each * (burst.get() - 1);
+        if ahead > most_ahead {
+            return Err(TooMuch::Rate { wait: ahead - most_ahead });
+        }
+        account.even = account.even.max(now) + each;
+        account.running += 1;
+        Ok(Admitted { admission: Arc::clone(self), key: key.to_owned() })
     }
 }
 
 impl Drop for Admitted {
     fn drop(&mut self) {
-        let mut running = self.admission.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = running.get_mut(&self.key) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                running.remove(&self.key);
-            }
+        let accounts = &self.admission.accounts;
+        let mut accounts = accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(account) = accounts.get_mut(&self.key) {
+            account.running = account.running.saturating_sub(1);
         }
     }
 }
@@ -108,32 +109,38 @@ mod tests {
 
     #[test]
     fn a_burst_is_admitted_and_then_an_even_rate() {
-        let admission = admission(600, 3, 100);
-        assert!((0..3).all(|_| admission.admit("a").is_ok()));
-        let Err(TooMuch::Rate { wait }) = admission.admit("a") else { panic!("it was admitted") };
-        assert!(wait <= Duration::from_millis(100), "{wait:?}");
-        assert!(admission.admit("b").is_ok(), "another's account");
-        std::thread::sleep(wait + Duration::from_millis(5));
-        assert!(admission.admit("a").is_ok());
+        let admission = admission(60, 3, 100);
+        let now = Instant::now();
+        let at = |seconds: f64| admission.admit("a", now + Duration::from_secs_f64(seconds));
+        let held: Vec<_> = (0..3).map(|_| at(0.0).unwrap()).collect();
+        assert_eq!(at(0.0).unwrap_err(), TooMuch::Rate { wait: Duration::from_secs(1) });
+        assert!(at(0.9).is_err());
+        assert!(at(1.0).is_ok());
+        assert!(at(1.1).is_err());
+        assert!((0..3).all(|_| at(100.0).is_ok()) && at(100.0).is_err());
+        assert!(admission.admit("b", now).is_ok(), "another's account");
+        drop(held);
     }
 
     #[test]
     fn so_many_go_on_at_once() {
         let admission = admission(60_000, 1000, 2);
-        let first = admission.admit("a").unwrap();
-        let _second = admission.admit("a").unwrap();
-        assert!(matches!(admission.admit("a"), Err(TooMuch::AtOnce(_))));
+        let now = Instant::now();
+        let first = admission.admit("a", now).unwrap();
+        let _second = admission.admit("a", now).unwrap();
+        assert!(matches!(admission.admit("a", now), Err(TooMuch::AtOnce(_))));
         drop(first);
-        assert!(admission.admit("a").is_ok());
+        assert!(admission.admit("a", now).is_ok());
     }
 
     #[test]
     fn callers_by_chance_do_not_fill_the_memory() {
-        let admission = admission(60_000_000, 1, 1);
+        let admission = admission(60, 1, 1);
+        let now = Instant::now();
         for n in 0..10 * MANY {
-            drop(admission.admit(&n.to_string()));
+            let later = now + Duration::from_secs(2) * u32::try_from(n).unwrap();
+            drop(admission.admit(&n.to_string(), later));
         }
-        assert!(admission.rates.len() <= 2 * MANY, "{}", admission.rates.len());
-        assert!(admission.running.lock().unwrap().is_empty());
+        assert!(admission.accounts.lock().unwrap().len() <= MANY);
     }
 }

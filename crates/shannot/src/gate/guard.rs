@@ -1,6 +1,7 @@
 //! What stands before and after every run of a gate that has a guard.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::Refusal;
 use super::admission::{Admission, Admitted};
@@ -40,7 +41,7 @@ pub(crate) struct Passage {
 impl Guard {
     /// Admits a request, or records that it does not.
     pub(super) fn admit(&self, what: What) -> Result<Asked, Refusal> {
-        match self.admission.admit(&format!("{}@{}", self.caller, self.target)) {
+        match self.admission.admit(&format!("{}@{}", self.caller, self.target), Instant::now()) {
             Ok(admitted) => Ok(Asked { guard: self.clone(), what, admitted }),
             Err(much) => {
                 let refusal = Refusal::from(much);
