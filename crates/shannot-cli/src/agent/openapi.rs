@@ -43,24 +43,28 @@ mod tests {
         })
     }
 
-    fn paths() -> Value {
-        let of = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
-        let of_json = |name: &str| json!({ "application/json": { "schema": of(name) } });
+    fn of_json(name: &str) -> Value {
+        let schema = json!({ "$ref": format!("#/components/schemas/{name}") });
+        json!({ "application/json": { "schema": schema } })
+    }
+
+    fn problem(why: &str) -> Value {
+        json!({ "description": why, "content": of_json("ProblemMessage") })
+    }
+
+    /// As one JSON object, or as frames.
+    fn both(name: &str, what: &str) -> Value {
         let frames = "Frames of 8 bytes of header (kind, 0, 0, 0, length as 32 bits, the highest byte \
             first) and a payload. Kinds: 0 standard input, 1 standard output, 2 standard error, 3 JSON.";
-        let stream = |what: &str| {
-            let description = format!("{frames} {what}");
-            json!({ STREAM: { "schema": { "type": "string", "format": "binary",
-                "description": description } } })
-        };
-        let both = |name: &str, what: &str| {
-            let (mut all, stream) = (of_json(name), stream(what));
-            let more = stream.as_object().cloned().unwrap();
-            all.as_object_mut().unwrap().extend(more);
-            all
-        };
-        let problem =
-            |why: &str| json!({ "description": why, "content": of_json("ProblemMessage") });
+        let description = format!("{frames} {what}");
+        let stream = json!({ "schema": { "type": "string", "format": "binary",
+            "description": description } });
+        let mut all = of_json(name);
+        all.as_object_mut().unwrap().insert(STREAM.to_owned(), stream);
+        all
+    }
+
+    fn paths() -> Value {
         let id = json!([{ "name": "id", "in": "path", "required": true,
             "schema": { "type": "string" }, "description": "As the run's answer names it." }]);
         let close = |name: &str, stream: &str| {

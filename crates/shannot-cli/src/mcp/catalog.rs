@@ -145,101 +145,105 @@ impl Served {
     }
 }
 
+/// What a model is told of a tool.
+struct Told {
+    name: &'static str,
+    title: &'static str,
+    about: String,
+    properties: Value,
+    required: &'static [&'static str],
+}
+
+impl Told {
+    fn new(
+        [name, title, about]: [&'static str; 3],
+        properties: Value,
+        required: &'static [&'static str],
+    ) -> Self {
+        Self { name, title, about: about.to_owned(), properties, required }
+    }
+}
+
 impl Kind {
     fn tool(self, hosts: &Hosts) -> Tool {
-        let profiles = hosts.profiles();
-        let profiles: Vec<_> = profiles.iter().map(|name| format!("`{name}`")).collect();
-        type Told<'t> = (&'static str, &'static str, String, Value, &'t [&'t str]);
-        let (name, title, about, properties, required): Told<'_> = match self {
-            Self::RunCommand => (
-                "run_command",
-                "Run a command",
-                format!(
-                    "Run a diagnostic command, or several joined by pipes, as the profile {} allows. A \
-                     command that is not allowed says what is instead.",
-                    profiles.join(", ")
-                ),
+        let Told { name, title, about, properties, required } = self.told(hosts);
+        let mut tool = Tool::new(name, about, input(properties, required, hosts));
+        tool.title = Some(title.to_owned());
+        tool.output_schema = object(answer::schema()).map(Arc::new);
+        let hints = ToolAnnotations::new().read_only(true).destructive(false);
+        tool.annotations = Some(hints.idempotent(true).open_world(true));
+        tool
+    }
+
+    fn told(self, hosts: &Hosts) -> Told {
+        let path = || text("Absolute");
+        match self {
+            Self::RunCommand => run_command(hosts),
+            Self::ReadFile => Told::new(
+                [
+                    "read_file",
+                    "Read a file",
+                    "Read a text file, a range of its lines, or its last lines.",
+                ],
                 json!({
-                    "argv": words("The program and its arguments, one word each"),
-                    "pipe": {
-                        "type": "array",
-                        "items": words("A command"),
-                        "description": "Commands that read, one after another, what the one before writes",
-                    },
-                    "cwd": text("Where it starts; / by default"),
-                    "timeout": {"type": "number", "description": "Seconds"},
-                }),
-                &["argv"],
-            ),
-            Self::ReadFile => (
-                "read_file",
-                "Read a file",
-                "Read a text file, a range of its lines, or its last lines.".to_owned(),
-                json!({
-                    "path": text("Absolute"),
+                    "path": path(),
                     "first_line": integer("From 1"),
                     "last_line": integer("Itself included"),
                     "tail": integer("So many of the last lines"),
                 }),
                 &["path"],
             ),
-            Self::ListDirectory => (
-                "list_directory",
-                "List a directory",
-                "List a directory's entries with mode, owner, size and time.".to_owned(),
-                json!({"path": text("Absolute")}),
+            Self::ListDirectory => Told::new(
+                [
+                    "list_directory",
+                    "List a directory",
+                    "List a directory's entries with mode, owner, size and time.",
+                ],
+                json!({"path": path()}),
                 &["path"],
             ),
-            Self::SearchFiles => (
-                "search_files",
-                "Search for files",
-                "Find files below a directory by a pattern of their names.".to_owned(),
+            Self::SearchFiles => Told::new(
+                [
+                    "search_files",
+                    "Search for files",
+                    "Find files below a directory by a pattern of their names.",
+                ],
                 json!({
-                    "path": text("Absolute"),
+                    "path": path(),
                     "name": text("With *, ? and [] as in a shell"),
                     "max_depth": integer("So many levels of directories"),
                 }),
                 &["path", "name"],
             ),
-            Self::GrepContent => (
-                "grep_content",
-                "Search in files",
-                "Print the lines of a file, or of all below a directory, that match an extended regular \
-                 expression."
-                    .to_owned(),
+            Self::GrepContent => Told::new(
+                [
+                    "grep_content",
+                    "Search in files",
+                    "Print the lines of a file, or of all below a directory, that match an extended \
+                     regular expression.",
+                ],
                 json!({
-                    "path": text("Absolute"),
+                    "path": path(),
                     "pattern": text("As of grep -E"),
                     "recursive": {"type": "boolean", "description": "All files below a directory"},
                 }),
                 &["path", "pattern"],
             ),
-            Self::CheckDiskUsage => (
-                "check_disk_usage",
-                "Check disk usage",
-                "Show size and free space of file systems.".to_owned(),
+            Self::CheckDiskUsage => Told::new(
+                [
+                    "check_disk_usage",
+                    "Check disk usage",
+                    "Show size and free space of file systems.",
+                ],
                 json!({"path": text("Only the one that has this path")}),
                 &[],
             ),
-            Self::CheckMemory => (
-                "check_memory",
-                "Check memory",
-                "Show used and free memory and swap.".to_owned(),
+            Self::CheckMemory => Told::new(
+                ["check_memory", "Check memory", "Show used and free memory and swap."],
                 json!({}),
                 &[],
             ),
-        };
-        let mut tool = Tool::new(name, about, input(properties, required, hosts));
-        tool.title = Some(title.to_owned());
-        tool.output_schema = object(answer::schema()).map(Arc::new);
-        tool.annotations = Some(
-            ToolAnnotations::new()
-                .read_only(true)
-                .destructive(false)
-                .idempotent(true)
-                .open_world(true),
-        );
-        tool
+        }
     }
 
     fn ask(self, arguments: JsonObject) -> Result<Ask, Wrong> {
@@ -284,6 +288,27 @@ impl Kind {
             }
         }
     }
+}
+
+fn run_command(hosts: &Hosts) -> Told {
+    let profiles = hosts.profiles();
+    let profiles: Vec<_> = profiles.iter().map(|name| format!("`{name}`")).collect();
+    let about = format!(
+        "Run a diagnostic command, or several joined by pipes, as the profile {} allows. A command that is \
+         not allowed says what is instead.",
+        profiles.join(", ")
+    );
+    let properties = json!({
+        "argv": words("The program and its arguments, one word each"),
+        "pipe": {
+            "type": "array",
+            "items": words("A command"),
+            "description": "Commands that read, one after another, what the one before writes",
+        },
+        "cwd": text("Where it starts; / by default"),
+        "timeout": {"type": "number", "description": "Seconds"},
+    });
+    Told { name: "run_command", title: "Run a command", about, properties, required: &["argv"] }
 }
 
 fn read_file(file: ReadFile) -> Result<Vec<String>, Wrong> {
