@@ -302,6 +302,20 @@ fn what_is_asked_and_what_comes_of_it_is_recorded() {
     assert_eq!(mode & 0o777, 0o600);
 }
 
+/// Words that never run must not fill the disk.
+#[test]
+fn a_record_has_a_bound() {
+    let mut server = Server::start(&[]);
+    let long = "ä".repeat(30_000);
+    server.run(&["true", &long]);
+    let many: Vec<&str> = std::iter::once("true").chain(std::iter::repeat_n("x", 9000)).collect();
+    server.run(&many);
+    let records = server.records();
+    assert!(records.iter().all(|record| record.to_string().len() < 16 << 10));
+    let word = records[0]["argv"][0][1].as_str().unwrap();
+    assert!(word.starts_with("ää") && word.ends_with("… (60000 bytes)"), "{}", word.len());
+}
+
 /// A full disk must not let anything run unseen.
 #[test]
 fn what_is_not_recorded_does_not_run() {

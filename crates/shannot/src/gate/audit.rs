@@ -13,6 +13,10 @@ use shannot_policy::Request;
 use super::Refusal;
 use crate::event::{End, Outcome};
 
+/// The most bytes of a request's words that a record has, and the most words of a command.
+const MOST_WORDS: usize = 4 << 10;
+const MOST_ARGS: usize = 256;
+
 /// Where records go. What cannot be recorded does not run.
 pub trait Audit: fmt::Debug + Send + Sync {
     /// Keeps a record, or fails.
@@ -46,7 +50,7 @@ pub enum What {
     Intent {
         /// By which profile.
         profile: String,
-        /// The words of each command. What is not UTF-8 is replaced.
+        /// The words of each command, up to a bound. What is not UTF-8 is replaced.
         argv: Vec<Vec<String>>,
         /// Where they are to start.
         cwd: String,
@@ -85,13 +89,25 @@ impl<'r> Record<'r> {
 impl What {
     /// What is asked, and allowed unless [`What::refused`] says otherwise.
     pub(super) fn asked(request: &Request) -> Self {
-        let words = |argv: &shannot_policy::Argv| {
+        // A caller must not fill the disk with words that never run.
+        let mut left = MOST_WORDS;
+        let mut word = |text: String| {
+            let length = text.len();
+            let end = text.floor_char_boundary(left.min(length));
+            left -= end;
+            match end == length {
+                true => text,
+                false => format!("{}… ({length} bytes)", &text[..end]),
+            }
+        };
+        let mut words = |argv: &shannot_policy::Argv| {
             let args = argv.args.iter().map(|arg| arg.lossy().into_owned());
-            std::iter::once(argv.program.to_string()).chain(args).collect()
+            let all = std::iter::once(argv.program.to_string()).chain(args);
+            all.take(MOST_ARGS).map(&mut word).collect()
         };
         Self::Intent {
             profile: request.profile.to_string(),
-            argv: request.stages.as_slice().iter().map(words).collect(),
+            argv: request.stages.as_slice().iter().map(&mut words).collect(),
             cwd: request.cwd.to_string(),
             verdict: "allowed",
             why: None,
