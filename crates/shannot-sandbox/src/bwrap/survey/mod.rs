@@ -265,7 +265,9 @@ impl Survey {
     /// # Errors
     /// As [`Survey::read`].
     pub fn add(&mut self, said: &[u8]) -> Result<(), String> {
-        self.aliases = Self::read(said)?.aliases;
+        let Self { aliases, refused, .. } = Self::read(said)?;
+        self.aliases = aliases;
+        self.refused = self.refused.take().or(refused);
         Ok(())
     }
 

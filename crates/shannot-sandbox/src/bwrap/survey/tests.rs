@@ -247,6 +247,17 @@ fn programs_that_are_hidden_are_not_found() {
     }
 }
 
+/// One of the two answers could be whole and the other not.
+#[test]
+fn what_an_answer_refuses_stays_refused() {
+    let plan = plan("", &["df"], Cwd::Root);
+    let said = say(SHELLS[0], &survey_script(&plan));
+    let mut survey = Survey::read(said.strip_suffix(b"end\0").unwrap()).unwrap();
+    survey.add(b"refused\0where a link leads\0").unwrap();
+    survey.add(b"").unwrap();
+    assert!(matches!(survey.call(&plan), Err(Error::Lacks { .. })));
+}
+
 #[test]
 fn names_of_homes_may_have_slashes_too_many() {
     for (field, want) in [("/home//x/./y", "/home/x/y"), ("/", "/"), ("//", "/"), ("/a", "/a")] {
