@@ -217,14 +217,14 @@ impl Shell {
         let feeder = feeder.abort_handle();
         let (mut stdout_bytes, mut stderr_bytes) = (0, 0);
         let readers = course.readers.take();
-        let (wanted, heard) = {
+        let (wanted, over) = {
             let output = async {
-                let (heard, ()) = tokio::join!(
+                let (heard, is_unread) = tokio::join!(
                     heard::listen(stderr, mark, sink, &fed, &mut stderr_bytes),
                     pass(stdout, sink, readers, &mut stdout_bytes)
                 );
                 let code = child.wait().await.ok().and_then(|status| status.code());
-                (heard, code)
+                Ended { heard, is_unread, code }
             };
             tokio::pin!(output);
             let deadline = tokio::time::sleep(call.wall);
@@ -233,7 +233,7 @@ impl Shell {
             loop {
                 tokio::select! {
                     biased;
-                    heard = &mut output => break (ended, Some(heard)),
+                    over = &mut output => break (ended, Some(over)),
                     end = course.ordered(), if ended.is_none() => ended = Some(end),
                     () = &mut deadline, if ended.is_none() => ended = Some(End::TimedOut),
                     () = until(patience) => break (ended, None),
@@ -246,10 +246,11 @@ impl Shell {
             }
         };
         feeder.abort();
-        let lingering = heard.is_none();
+        let over = over.unwrap_or_default();
+        let lingering = !over.is_known();
         let end = match wanted {
             Some(end) => end,
-            None => ended(target, heard)?,
+            None => over.end(target)?,
         };
         let stage = match end {
             End::Exited(code) => Some(StageEnd::Exited(code)),
@@ -267,19 +268,41 @@ impl Shell {
     }
 }
 
-/// How a box has ended, by what was heard of it and the exit code of its `ssh`.
-fn ended(target: &SshTarget, heard: Option<(Heard, Option<i32>)>) -> Result<End, Failure> {
-    let (Heard { end, tail }, code) = heard.unwrap_or_default();
-    match (end, code) {
-        (Some(Told::Exited(code)), _) => Ok(End::Exited(code)),
-        (Some(Told::Failed), _) => Err(no_box(target, &tail)),
-        // What ssh(1) ends with of its own, also where it was killed.
-        (None, Some(255) | None) => {
-            Err(lost(target, with("the connection was lost", &beginning(&tail))))
+/// What is known of a box when its `ssh` has ended.
+#[derive(Debug, Default)]
+struct Ended {
+    heard: Heard,
+    /// Whether its caller had stopped to read before.
+    is_unread: bool,
+    /// That of `ssh`, which is the far shell's; 255 of its own errors.
+    code: Option<i32>,
+}
+
+impl Ended {
+    /// The exit code that the far shell has passed on. It says 0 also where it never came to the box, and
+    /// the line that tells more is lost only with the reader of what came before it.
+    fn passed_on(&self) -> Option<i32> {
+        self.code.filter(|code| self.is_unread && !matches!(code, 0 | 255))
+    }
+
+    /// Whether the box is known to have ended.
+    fn is_known(&self) -> bool {
+        self.heard.end.is_some() || self.passed_on().is_some()
+    }
+
+    fn end(self, target: &SshTarget) -> Result<End, Failure> {
+        match (self.heard.end, self.passed_on(), self.code) {
+            (Some(Told::Exited(code)), ..) | (None, Some(code), _) => Ok(End::Exited(code)),
+            (Some(Told::Failed), ..) => Err(no_box(target, &self.heard.tail)),
+            // What ssh(1) ends with of its own, also where it was killed.
+            (None, None, Some(255) | None) => {
+                Err(lost(target, with("the connection was lost", &beginning(&self.heard.tail))))
+            }
+            (None, None, Some(_)) => {
+                let what = "its shell did not tell how the command ended, or whether it ran";
+                Err(lost(target, with(what, &beginning(&self.heard.tail))))
+            }
         }
-        // The shell there has ended by itself, after the box; the line that tells how can be lost with
-        // the reader of what came before it.
-        (None, Some(code)) => Ok(End::Exited(code)),
     }
 }
 
@@ -349,12 +372,13 @@ async fn feed(input: Input, mut stdin: ChildStdin, fed: Arc<Semaphore>) {
 }
 
 /// Passes standard output on, as far as the caller reads: then `ssh` is told, and the command by its host.
+/// Whether the caller stopped first.
 async fn pass(
     mut stdout: BufReader<ChildStdout>,
     sink: &Sink<'_>,
     readers: Option<Readers>,
     count: &mut u64,
-) {
+) -> bool {
     let gone = async {
         match readers {
             // Standard error has more to tell than what the command writes.
@@ -365,16 +389,16 @@ async fn pass(
     let all = async {
         loop {
             let mut buffer = BytesMut::with_capacity(CHUNK);
-            let Ok(read @ 1..) = stdout.read_buf(&mut buffer).await else { return };
+            let Ok(read @ 1..) = stdout.read_buf(&mut buffer).await else { return false };
             *count += read as u64;
             if sink.stdout(buffer.freeze()).await.is_err() {
-                return;
+                return true;
             }
         }
     };
     tokio::select! {
-        () = gone => {}
-        () = all => {}
+        () = gone => true,
+        is_unread = all => is_unread,
     }
 }
 
@@ -408,4 +432,49 @@ fn no_box(target: &SshTarget, tail: &[u8]) -> Failure {
     let host = target.name.clone();
     let message = format!("bwrap made no box there: {}", beginning(tail));
     Failure::Far { host, kind: FailureKind::NoTier, message }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target() -> SshTarget {
+        SshTarget {
+            name: "far".to_owned(),
+            destination: "far".parse().unwrap(),
+            key_file: None,
+            known_hosts: None,
+            strict_host_key: true,
+            connect_timeout: Duration::from_secs(1),
+            helper: Helper::Absent,
+            deploy: None,
+            sockets: None,
+        }
+    }
+
+    /// A shell that could start no process goes on to its end and exits with 0.
+    #[test]
+    fn a_box_of_which_nothing_was_told_has_not_ended_well() {
+        let told = |end| Heard { end, tail: Vec::new() };
+        for (end, is_unread, code, want) in [
+            (Some(Told::Exited(3)), false, Some(3), Ok(3)),
+            (Some(Told::Exited(0)), true, None, Ok(0)),
+            (None, true, Some(141), Ok(141)),
+            (None, true, Some(0), Err("did not tell")),
+            (None, false, Some(0), Err("did not tell")),
+            (None, false, Some(7), Err("did not tell")),
+            (None, true, Some(255), Err("connection was lost")),
+            (None, false, None, Err("connection was lost")),
+            (Some(Told::Failed), false, Some(1), Err("made no box")),
+        ] {
+            let ended = Ended { heard: told(end), is_unread, code };
+            match (ended.end(&target()), want) {
+                (Ok(End::Exited(code)), Ok(want)) => assert_eq!(code, want),
+                (Err(failure), Err(want)) => {
+                    assert!(failure.to_string().contains(want), "{failure}")
+                }
+                (got, want) => panic!("{got:?}, not {want:?}"),
+            }
+        }
+    }
 }
