@@ -62,6 +62,7 @@ pub use executor::{
 #[cfg(boxes)]
 pub use executor::{LocalExecutor, TierTrial};
 pub use gate::{
-    Admission, Admitted, Audit, AuditFile, Gate, Guard, Rates, Record, Refusal, TooMuch, What,
+    Admission, Admitted, Allowance, Audit, AuditFile, Gate, Guard, Rates, Record, Refusal, TooMuch,
+    What,
 };
 pub use run::{Collected, Control, Run};

@@ -35,6 +35,8 @@ pub struct Record<'r> {
     pub id: &'r str,
     /// Who asks.
     pub caller: &'r str,
+    /// By which tool.
+    pub tool: &'r str,
     /// Where it is to run.
     pub target: &'r str,
     /// What is recorded.
@@ -80,9 +82,9 @@ pub enum What {
 
 impl<'r> Record<'r> {
     /// A record of now.
-    pub(super) fn now(id: &'r str, caller: &'r str, target: &'r str, what: &'r What) -> Self {
+    pub(super) fn now([id, caller, tool, target]: [&'r str; 4], what: &'r What) -> Self {
         let time = humantime::format_rfc3339_micros(SystemTime::now()).to_string();
-        Self { time, id, caller, target, what }
+        Self { time, id, caller, tool, target, what }
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Refusal;
-use super::admission::{Admission, Admitted};
+use super::admission::{Admission, Admitted, Place};
 use super::audit::{Audit, Record, What};
 use crate::event::{End, Failure, Outcome};
 
@@ -25,6 +25,7 @@ pub struct Guard {
 #[derive(Debug)]
 pub(super) struct Asked {
     guard: Guard,
+    tool: String,
     what: What,
     admitted: Admitted,
 }
@@ -33,6 +34,7 @@ pub(super) struct Asked {
 #[derive(Debug)]
 pub(crate) struct Passage {
     guard: Guard,
+    tool: String,
     id: String,
     is_over: bool,
     _admitted: Admitted,
@@ -40,19 +42,22 @@ pub(crate) struct Passage {
 
 impl Guard {
     /// Admits a request, or records that it does not.
-    pub(super) fn admit(&self, what: What) -> Result<Asked, Refusal> {
-        match self.admission.admit(&format!("{}@{}", self.caller, self.target), Instant::now()) {
-            Ok(admitted) => Ok(Asked { guard: self.clone(), what, admitted }),
+    pub(super) fn admit(&self, tool: &str, what: What) -> Result<Asked, Refusal> {
+        let place = Place { caller: &self.caller, target: &self.target };
+        match self.admission.admit(place, tool, Instant::now()) {
+            Ok(admitted) => {
+                Ok(Asked { guard: self.clone(), tool: tool.to_owned(), what, admitted })
+            }
             Err(much) => {
                 let refusal = Refusal::from(much);
-                self.record(&new_id()?, &what.refused(&refusal))?;
+                self.record(&new_id()?, tool, &what.refused(&refusal))?;
                 Err(refusal)
             }
         }
     }
 
-    fn record(&self, id: &str, what: &What) -> Result<(), Refusal> {
-        let record = Record::now(id, &self.caller, &self.target, what);
+    fn record(&self, id: &str, tool: &str, what: &What) -> Result<(), Refusal> {
+        let record = Record::now([id, &self.caller, tool, &self.target], what);
         self.audit.record(&record).map_err(Refusal::Audit)
     }
 }
@@ -66,15 +71,15 @@ fn new_id() -> Result<String, Refusal> {
 impl Asked {
     /// Records the verdict, before anything runs.
     pub(super) fn decided(self, refusal: Option<&Refusal>) -> Result<Passage, Refusal> {
-        let Self { guard, what, admitted } = self;
+        let Self { guard, tool, what, admitted } = self;
         let id = new_id()?;
         let what = match refusal {
             Some(refusal) => what.refused(refusal),
             None => what,
         };
-        guard.record(&id, &what)?;
+        guard.record(&id, &tool, &what)?;
         // Nothing more comes of one that is refused.
-        Ok(Passage { guard, id, is_over: refusal.is_some(), _admitted: admitted })
+        Ok(Passage { guard, tool, id, is_over: refusal.is_some(), _admitted: admitted })
     }
 }
 
@@ -82,7 +87,8 @@ impl Passage {
     /// Records how it ended. What cannot be recorded has failed.
     pub(crate) fn ended(mut self, outcome: &mut Outcome) {
         self.is_over = true;
-        if let Err(Refusal::Audit(source)) = self.guard.record(&self.id, &What::outcome(outcome)) {
+        let what = What::outcome(outcome);
+        if let Err(Refusal::Audit(source)) = self.guard.record(&self.id, &self.tool, &what) {
             let failure = Failure::Internal { what: "record the outcome", source };
             outcome.end = End::Failed(failure);
         }
@@ -93,7 +99,7 @@ impl Drop for Passage {
     fn drop(&mut self) {
         if !self.is_over {
             // There is nobody left to be told that it failed.
-            let _ = self.guard.record(&self.id, &What::Dropped);
+            let _ = self.guard.record(&self.id, &self.tool, &What::Dropped);
         }
     }
 }

@@ -13,7 +13,7 @@ mod admission;
 mod audit;
 mod guard;
 
-pub use admission::{Admission, Admitted, Rates, TooMuch};
+pub use admission::{Admission, Admitted, Allowance, Rates, TooMuch};
 pub use audit::{Audit, AuditFile, Record, What};
 pub use guard::Guard;
 pub(crate) use guard::Passage;
@@ -60,16 +60,25 @@ impl Gate {
         Self { guard: Some(guard), ..self }
     }
 
-    /// Holds a request against its profile and starts it. The order of these steps is the
-    /// security property; see `ARCHITECTURE.md`.
+    /// Holds a request against its profile and starts it; see [`Gate::run_by`].
     ///
     /// # Errors
     /// The request was refused. What goes wrong later is the run's last event.
     pub fn run(&self, request: Request, io: Io) -> Result<Run, Refusal> {
+        self.run_by("run", request, io)
+    }
+
+    /// Holds a request against its profile and starts it, for a caller who asks by this tool: it
+    /// has an account of its own, and is recorded. The order of these steps is the security
+    /// property; see `ARCHITECTURE.md`.
+    ///
+    /// # Errors
+    /// The request was refused. What goes wrong later is the run's last event.
+    pub fn run_by(&self, tool: &str, request: Request, io: Io) -> Result<Run, Refusal> {
         // admit: the rate and concurrency of this caller, before anything costs us.
         let guarded = match &self.guard {
             None => None,
-            Some(guard) => Some(guard.admit(What::asked(&request))?),
+            Some(guard) => Some(guard.admit(tool, What::asked(&request))?),
         };
 
         // authorize
