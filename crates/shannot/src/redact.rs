@@ -78,8 +78,12 @@ pub fn redact(text: &str) -> (Cow<'_, str>, u64) {
         let mut replace = |found: &Captures<'_>| {
             let whole = found.get_match();
             let secret = found.name("secret").unwrap_or(whole);
+            // `/etc/passwd:1:root:x:0:0` is a line of that file, as grep names it.
+            let is_file =
+                whole.as_str().starts_with("passwd") && text[..whole.start()].ends_with('/');
             if NONE.contains(&secret.as_str().to_ascii_lowercase().as_str())
                 || secret.as_str().starts_with("[REDACTED")
+                || is_file
             {
                 return whole.as_str().to_owned();
             }
@@ -159,6 +163,7 @@ mod tests {
             "sshd[7]: Failed password for root from 192.0.2.1 port 22 ssh2",
             "https://example.com:443/path@1.0",
             "PasswordAuthentication no",
+            "/etc/passwd:1:root:x:0:0:root:/root:/bin/bash\n/usr/bin/passwd: ELF executable\n",
         ] {
             assert_eq!(redact(text), (Cow::Borrowed(text), 0));
         }
