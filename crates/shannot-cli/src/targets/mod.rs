@@ -24,12 +24,15 @@ mod edit;
 mod name;
 mod rows;
 mod stated;
+mod tool;
+mod tool_stated;
 mod url;
 mod value;
 
 pub(crate) use edit::{Entry, add, remove};
 pub(crate) use name::{NoTargetName, Selected, Selection, TargetName};
 pub(crate) use rows::Row;
+pub(crate) use tool::{CustomTool, ToolName};
 pub(crate) use url::AgentUrl;
 pub(crate) use value::{Origin, Value};
 
@@ -50,7 +53,7 @@ pub(crate) struct Target {
 }
 
 /// Where the commands of a target run.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Executor {
     Local,
     Ssh(Box<Ssh>),
@@ -69,7 +72,7 @@ impl Executor {
 }
 
 /// A host behind SSH. What is `None` is left to ssh_config(5).
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Ssh {
     pub(crate) host: Value<HostName>,
     pub(crate) username: Option<Value<UserName>>,
@@ -95,7 +98,7 @@ impl Ssh {
 }
 
 /// An agent.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Http {
     pub(crate) url: Value<AgentUrl>,
     pub(crate) token_file: Option<Value<PathBuf>>,
@@ -129,6 +132,8 @@ pub(crate) struct Targets {
     pub(crate) default: Value<TargetName>,
     pub(crate) targets: BTreeMap<TargetName, Target>,
     pub(crate) groups: BTreeMap<TargetName, Group>,
+    /// What an operator offers to a model besides.
+    pub(crate) tools: BTreeMap<ToolName, CustomTool>,
 }
 
 /// The files of the configuration, whether they are there or not.
@@ -252,16 +257,22 @@ impl Targets {
             default: Value { value: TargetName::local(), origin: Origin::Default },
             targets: BTreeMap::from([(TargetName::local(), local)]),
             groups: BTreeMap::new(),
+            tools: BTreeMap::new(),
         };
         for stated in stated {
             all.default = stated.default.unwrap_or(all.default);
             all.targets.extend(stated.targets);
             all.groups.extend(stated.groups);
+            all.tools.extend(stated.tools);
         }
         all.check_target("default_executor", &all.default)?;
         for group in all.groups.values() {
             let key = format!("group.{}", group.name.value.toml_key());
             group.members.iter().try_for_each(|member| all.check_target(&key, member))?;
+        }
+        for tool in all.tools.values() {
+            let key = format!("tool.{}.target", tool.name.value);
+            tool.target.iter().try_for_each(|target| all.check_target(&key, target))?;
         }
         Ok(all)
     }

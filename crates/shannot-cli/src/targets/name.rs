@@ -68,6 +68,11 @@ impl Selection {
         &self.0
     }
 
+    /// A selection of each word alone.
+    pub(crate) fn each(&self) -> impl Iterator<Item = Self> {
+        self.0.iter().map(|word| Self(vec![word.clone()]))
+    }
+
     /// The target, where nothing but one is named.
     pub(crate) fn only(&self) -> Option<&TargetName> {
         match &self.0[..] {

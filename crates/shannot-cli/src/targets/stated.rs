@@ -16,6 +16,8 @@ use shannot::policy::types::{ProfileName, Timeout};
 use toml::Spanned;
 
 use super::name::TargetName;
+use super::tool::{CustomTool, ToolName};
+use super::tool_stated::{ToolKey, ToolKeys};
 use super::url::AgentUrl;
 use super::value::{Origin, Value};
 use super::{Deploy, Executor, Group, Http, Ssh, Target};
@@ -36,6 +38,10 @@ pub(super) struct File {
     #[serde(default)]
     #[cfg_attr(test, schemars(with = "BTreeMap<String, Vec<String>>"))]
     group: BTreeMap<Name, Spanned<Vec<Name>>>,
+    /// Tools for a model, by name.
+    #[serde(default)]
+    #[cfg_attr(test, schemars(with = "BTreeMap<String, ToolKeys>"))]
+    tool: BTreeMap<ToolKey, ToolKeys>,
 }
 
 /// The kind of an executor.
@@ -111,7 +117,7 @@ struct ExecutorKeys {
 /// A value that is written as a string. A refusal arises while it is read, so that the reader knows
 /// key and place.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Word<T>(T);
+pub(super) struct Word<T>(pub(super) T);
 
 impl<'de, T: FromStr<Err: fmt::Display>> Deserialize<'de> for Word<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -130,7 +136,7 @@ impl<'de, T: FromStr<Err: fmt::Display>> Deserialize<'de> for Word<T> {
 }
 
 /// A name and its place.
-type Name = Spanned<Word<TargetName>>;
+pub(super) type Name = Spanned<Word<TargetName>>;
 
 /// A port, which is written as a number.
 #[derive(Debug, Clone, Copy)]
@@ -192,6 +198,7 @@ pub(super) struct Stated {
     pub(super) default: Option<Value<TargetName>>,
     pub(super) targets: BTreeMap<TargetName, Target>,
     pub(super) groups: BTreeMap<TargetName, Group>,
+    pub(super) tools: BTreeMap<ToolName, CustomTool>,
 }
 
 impl Stated {
@@ -221,6 +228,7 @@ impl Stated {
             default: reader.word(read.default_executor),
             targets: BTreeMap::new(),
             groups: BTreeMap::new(),
+            tools: BTreeMap::new(),
         };
         for (name, keys) in read.executor {
             let target = reader.target(name, keys)?;
@@ -230,26 +238,35 @@ impl Stated {
             let group = reader.group(name, members)?;
             stated.groups.insert(group.name.value.clone(), group);
         }
+        for (name, keys) in read.tool {
+            let tool = keys.read(name, &reader)?;
+            stated.tools.insert(tool.name.value.clone(), tool);
+        }
         Ok(stated)
     }
 }
 
 /// Makes values of keys, with their places.
-struct Reader<'s> {
+pub(super) struct Reader<'s> {
     source: &'s Source,
     file: &'s Arc<Path>,
     home: Option<&'s Path>,
 }
 
 impl Reader<'_> {
-    fn value<T>(&self, spanned: Spanned<T>) -> Value<T> {
+    pub(super) fn value<T>(&self, spanned: Spanned<T>) -> Value<T> {
         let (line, column) = self.source.place(spanned.span().start);
         let origin = Origin::File { path: Arc::clone(self.file), line, column };
         Value { value: spanned.into_inner(), origin }
     }
 
-    fn word<T>(&self, spanned: Option<Spanned<Word<T>>>) -> Option<Value<T>> {
+    pub(super) fn word<T>(&self, spanned: Option<Spanned<Word<T>>>) -> Option<Value<T>> {
         Some(self.value(spanned?).map(|Word(value)| value))
+    }
+
+    /// Why a value is refused, with its place.
+    pub(super) fn error(&self, at: usize, key: &str, message: String) -> TextError {
+        self.source.error(at, Some(key), message)
     }
 
     /// A path of this machine, with the home in the place of `~`.
