@@ -125,7 +125,26 @@ What is asked and what came of it is recorded in ~/.local/state/shannot/audit.js
 
 Exit codes:
   0 the client has gone; 125 the configuration is wrong, or it was no client")]
-pub(crate) struct McpServe {}
+pub(crate) struct McpServe {
+    /// Which tools to offer, with commas between
+    #[arg(long, value_name = "SETS", value_delimiter = ',', default_value = "core,rows")]
+    pub(crate) tools: Vec<ToolSet>,
+}
+
+/// Tools that are offered together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+pub(crate) enum ToolSet {
+    /// Commands by their words, files, disk and memory
+    Core,
+    /// Processes, sockets, disks, services, the journal and packages as rows
+    Rows,
+    /// One for each profile
+    Profiles,
+    /// One for each command of a profile
+    Commands,
+    /// All of these
+    All,
+}
 
 /// Name the hosts that commands can run on
 #[derive(Debug, clap::Subcommand)]

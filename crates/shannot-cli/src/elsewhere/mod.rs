@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use shannot::Executor;
-use shannot::policy::Grant;
 use shannot::policy::profile::{Prefer, View};
+use shannot::policy::{Grant, Profile};
 
 use crate::args::{Agent, Doctor, Global};
 use crate::error::Error;
 use crate::exit_code::ExitCode;
+use crate::render::doctor::Report;
 use crate::render::human;
 
 mod screen;
@@ -37,6 +38,12 @@ pub(crate) const fn go_on_inside(_: &[OsString]) -> Option<ExitCode> {
 pub(crate) fn doctor(_: &Doctor, _: &Global) -> ExitCode {
     human::complain_of(&cannot());
     ExitCode::Usage
+}
+
+/// # Errors
+/// That it cannot be had.
+pub(crate) fn examine(_: &Profile) -> Result<Report, Error> {
+    Err(cannot())
 }
 
 /// `shannot agent …`.

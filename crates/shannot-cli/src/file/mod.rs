@@ -10,10 +10,12 @@ use crate::error::Error;
 use crate::system::{Dir, Facts};
 
 mod lock;
+mod stamp;
 mod write;
 
 pub(crate) use crate::system::Version;
 pub(crate) use lock::Lock;
+pub(crate) use stamp::Stamp;
 pub(crate) use write::{Existing, Taken, write};
 
 /// What a file is read as.

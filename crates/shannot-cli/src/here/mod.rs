@@ -4,13 +4,14 @@
 use std::ffi::OsString;
 use std::sync::Arc;
 
-use shannot::policy::Grant;
 use shannot::policy::profile::{Prefer, View};
+use shannot::policy::{Grant, Profile};
 use shannot::{Executor, LocalExecutor};
 
 use crate::args::{Agent, Doctor, Global};
 use crate::error::Error;
 use crate::exit_code::ExitCode;
+use crate::render::doctor::Report;
 use crate::render::human;
 use crate::{agent, doctor};
 
@@ -45,6 +46,14 @@ pub(crate) fn doctor(args: &Doctor, global: &Global) -> ExitCode {
         human::complain_of(&error);
         ExitCode::Usage
     })
+}
+
+/// What this machine can enforce for a profile.
+///
+/// # Errors
+/// The kernel gave no random bytes.
+pub(crate) fn examine(profile: &Profile) -> Result<Report, Error> {
+    doctor::examine(profile)
 }
 
 /// `shannot agent …`.

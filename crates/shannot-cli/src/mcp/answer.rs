@@ -1,14 +1,15 @@
 //! What a call is answered with: a text for the model, and the same as data.
 
-use rmcp::model::{CallToolResult, ContentBlock};
+use rmcp::model::{CallToolResult, ContentBlock, Resource};
 use serde::Serialize;
-use shannot::policy::types::ProfileName;
+use serde_json::{Value, json};
 use shannot::{Collected, End, Limit, Refusal};
 
 use super::excerpt::{self, MOST, MOST_OF_ERROR};
+use super::resources;
+use super::results::Results;
 use crate::error::{chain, hint_of_failure};
-use crate::render::json;
-use crate::targets::TargetName;
+use crate::render::json::outcome_name;
 
 /// An answer.
 #[derive(Debug)]
@@ -30,101 +31,166 @@ struct Data {
     exit_code: Option<i32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     signal: Option<i32>,
-    stdout: String,
-    stderr: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stdout: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stderr: Option<String>,
+    /// Whether output was left out that is nowhere else.
     truncated: bool,
+    /// Where the whole of what was left out here can be read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    kept: Vec<Kept>,
     /// Secrets that were taken out.
     redactions: u64,
     duration_ms: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+    /// The answers of several hosts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    results: Vec<Data>,
+}
+
+/// A text that can be read in pieces.
+#[derive(Debug, Serialize)]
+struct Kept {
+    stream: &'static str,
+    id: String,
+    bytes: usize,
+}
+
+/// By which target and profile something was asked.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    pub(super) target: String,
+    pub(super) profile: String,
 }
 
 impl Answer {
     /// To what is not understood.
     pub(super) fn refused(why: &str) -> Self {
-        let (error, redactions) = excerpt::of(why.as_bytes(), MOST_OF_ERROR);
-        let data =
-            Data { outcome: "failed", error: Some(error.clone()), redactions, ..Data::default() };
-        Self { text: error, data, is_error: true }
+        let excerpt = excerpt::of(why.as_bytes(), MOST_OF_ERROR);
+        let data = Data {
+            outcome: "failed",
+            error: Some(excerpt.text.clone()),
+            redactions: excerpt.redactions,
+            ..Data::default()
+        };
+        Self { text: excerpt.text, data, is_error: true }
     }
 
-    /// To what the profile does not allow.
-    pub(super) fn of_refusal(
-        target: &TargetName,
-        profile: &ProfileName,
-        refusal: &Refusal,
-    ) -> Self {
+    /// To what the profile does not allow, and what else would.
+    pub(super) fn of_refusal(asked: Asked, refusal: &Refusal, otherwise: Option<&str>) -> Self {
         let mut answer = match refusal {
             Refusal::Denied(denial) => {
-                let hint = denial.hint.as_deref().map(|hint| format!("\nhint: {hint}"));
+                let hint = otherwise.or(denial.hint.as_deref());
+                let hint = hint.map(|hint| format!("\nhint: {hint}"));
                 let mut answer = Self::refused(&format!("{denial}{}", hint.unwrap_or_default()));
                 answer.data.outcome = "denied";
                 answer
             }
             other => Self::refused(&chain(other)),
         };
-        answer.data.target = Some(target.to_string());
-        answer.data.profile = Some(profile.to_string());
+        answer.data.target = Some(asked.target);
+        answer.data.profile = Some(asked.profile);
         answer
     }
 
     /// To what has run, or should have.
-    pub(super) fn of_run(target: &TargetName, profile: &ProfileName, run: Collected) -> Self {
+    pub(super) fn of_run(asked: Asked, run: &Collected, results: &Results) -> Self {
         let Collected { stdout, stderr, truncated, outcome } = run;
         let is_error = !matches!(outcome.end, End::Exited(0));
         // What a client shows of an error is shorter.
         let most = if is_error { MOST_OF_ERROR } else { MOST };
-        let (stdout, in_stdout) = excerpt::of(&stdout, most);
-        let left = most.saturating_sub(stdout.chars().count()).max(most / 5);
-        let (stderr, in_stderr) = excerpt::of(&stderr, left);
-        let end = match &outcome.end {
-            End::Exited(0) if truncated => {
-                "the output was longer than the profile lets it be".into()
+        let mut stdout = excerpt::of(stdout, most);
+        let left = most.saturating_sub(stdout.text.chars().count()).max(most / 5);
+        let mut stderr = excerpt::of(stderr, left);
+        let redactions = stdout.redactions + stderr.redactions;
+        let mut kept = Vec::new();
+        let mut truncated = *truncated;
+        for (stream, excerpt) in [("stdout", &mut stdout), ("stderr", &mut stderr)] {
+            let Some(whole) = excerpt.whole.take() else { continue };
+            let bytes = whole.len();
+            match results.keep(whole) {
+                Ok(Some(id)) => kept.push(Kept { stream, id, bytes }),
+                _ => truncated = true,
             }
-            End::Exited(0) => String::new(),
-            End::Exited(code) => format!("exit code {code}"),
-            End::Signaled(signal) => format!("ended by signal {signal}"),
-            End::TimedOut => "ended by its time limit".to_owned(),
-            End::LimitReached(limit) => format!("ended by the limit `{}`", Limit::as_str(*limit)),
-            End::Cancelled => "cancelled".to_owned(),
-            End::Failed(failure) => chain(failure),
-        };
+        }
+        let end = end(&outcome.end, run.truncated);
         let hint = match &outcome.end {
             End::Failed(failure) => hint_of_failure(failure),
             _ => None,
         };
-        let mut text = stdout.clone();
-        let mut part = |name: &str, part: &str| {
-            if !part.is_empty() {
-                if !text.is_empty() && !text.ends_with('\n') {
-                    text.push('\n');
-                }
-                text.push_str(&format!("[{name}] {part}"));
-            }
-        };
-        part("stderr", &stderr);
-        part("end", &end);
-        part("hint", hint.as_deref().unwrap_or_default());
+        let mut text = Text(stdout.text.clone());
+        text.part("stderr", &stderr.text);
+        text.part("end", &end);
+        text.part("hint", hint.as_deref().unwrap_or_default());
+        for Kept { stream, id, bytes } in &kept {
+            text.part("kept", &format!("all {bytes} bytes of {stream}: read_result id={id}"));
+        }
         let data = Data {
-            outcome: json::outcome_name(&outcome),
-            target: Some(target.to_string()),
-            profile: Some(profile.to_string()),
+            outcome: outcome_name(outcome),
+            target: Some(asked.target),
+            profile: Some(asked.profile),
             exit_code: if let End::Exited(code) = outcome.end { Some(code) } else { None },
             signal: if let End::Signaled(signal) = outcome.end { Some(signal) } else { None },
-            stdout,
-            stderr,
+            stdout: Some(stdout.text),
+            stderr: Some(stderr.text),
             truncated,
-            redactions: in_stdout + in_stderr,
+            kept,
+            redactions,
             duration_ms: u64::try_from(outcome.duration.as_millis()).unwrap_or(u64::MAX),
             error: matches!(outcome.end, End::Failed(_)).then_some(end),
+            results: Vec::new(),
         };
-        Self { text, data, is_error }
+        Self { text: text.0, data, is_error }
+    }
+
+    /// The answers of several hosts in one, each under its name.
+    pub(super) fn of_several(answers: Vec<Self>) -> Self {
+        let is_error = answers.iter().any(|answer| answer.is_error);
+        let mut text = Text(String::new());
+        let mut data = Data { outcome: "several", ..Data::default() };
+        let count = answers.len().max(1);
+        for answer in answers {
+            let target = answer.data.target.as_deref().unwrap_or_default();
+            // Together they are no longer than one.
+            let most = if is_error { MOST_OF_ERROR } else { MOST } / count;
+            let shown = excerpt::of(answer.text.as_bytes(), most.max(500)).text;
+            text.part(target, &format!("\n{shown}"));
+            data.redactions += answer.data.redactions;
+            data.truncated |= answer.data.truncated;
+            data.duration_ms = data.duration_ms.max(answer.data.duration_ms);
+            data.results.push(answer.data);
+        }
+        Self { text: text.0, data, is_error }
+    }
+
+    /// The same of this target.
+    pub(super) fn at(mut self, target: &str) -> Self {
+        self.data.target.get_or_insert_with(|| target.to_owned());
+        self
+    }
+
+    /// The same with what else is to be known.
+    pub(super) fn with_notices(mut self, notices: &[String]) -> Self {
+        let mut text = Text(self.text);
+        for notice in notices {
+            let notice = excerpt::of(notice.as_bytes(), MOST_OF_ERROR / 10).text;
+            text.part("notice", &notice);
+        }
+        self.text = text.0;
+        self
     }
 
     /// In the form of the protocol.
     pub(super) fn into_result(self) -> CallToolResult {
-        let content = vec![ContentBlock::text(self.text)];
+        let mut content = vec![ContentBlock::text(self.text)];
+        content.extend(self.data.kept.iter().map(|kept| {
+            let uri = resources::uri_of_result(&kept.id);
+            let size = u64::try_from(kept.bytes).unwrap_or(u64::MAX);
+            let link = Resource::new(uri, kept.stream).with_mime_type("text/plain");
+            ContentBlock::resource_link(link.with_size(size))
+        }));
         let mut result = match self.is_error {
             true => CallToolResult::error(content),
             false => CallToolResult::success(content),
@@ -134,18 +200,42 @@ impl Answer {
     }
 }
 
-/// The form of [`Data`], which every tool that runs a command states.
-pub(super) fn schema() -> serde_json::Value {
-    let text = serde_json::json!({"type": "string"});
-    let number = serde_json::json!({"type": "integer"});
-    serde_json::json!({
+/// How a run ended, where that is worth a word.
+fn end(end: &End, truncated: bool) -> String {
+    match end {
+        End::Exited(0) if truncated => "the output was longer than the profile lets it be".into(),
+        End::Exited(0) => String::new(),
+        End::Exited(code) => format!("exit code {code}"),
+        End::Signaled(signal) => format!("ended by signal {signal}"),
+        End::TimedOut => "ended by its time limit".to_owned(),
+        End::LimitReached(limit) => format!("ended by the limit `{}`", Limit::as_str(*limit)),
+        End::Cancelled => "cancelled".to_owned(),
+        End::Failed(failure) => chain(failure),
+    }
+}
+
+/// A text of named parts.
+struct Text(String);
+
+impl Text {
+    fn part(&mut self, name: &str, part: &str) {
+        if !part.is_empty() {
+            if !self.0.is_empty() && !self.0.ends_with('\n') {
+                self.0.push('\n');
+            }
+            self.0.push_str(&format!("[{name}] {part}"));
+        }
+    }
+}
+
+/// The form of [`Data`], as far as a model can use it. It stands once for each tool, so it is short.
+pub(super) fn schema() -> Value {
+    let text = json!({"type": "string"});
+    let number = json!({"type": "integer"});
+    json!({
         "type": "object",
-        "properties": {
-            "outcome": text, "target": text, "profile": text,
-            "exit_code": number, "signal": number,
-            "stdout": text, "stderr": text,
-            "truncated": {"type": "boolean"}, "redactions": number, "duration_ms": number, "error": text,
-        },
-        "required": ["outcome", "stdout", "stderr", "truncated", "duration_ms"],
+        "properties": {"outcome": text, "exit_code": number, "stdout": text, "stderr": text,
+            "error": text},
+        "required": ["outcome"],
     })
 }

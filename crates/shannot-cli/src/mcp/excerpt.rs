@@ -13,31 +13,51 @@ pub(super) const MOST_OF_ERROR: usize = 10_000;
 /// Of three parts, how many are of the beginning.
 const HEAD: usize = 2;
 
-/// An excerpt of bytes, and how many secrets were taken out of them. They are looked for in the whole: what
-/// is cut in two would not be known.
-pub(super) fn of(bytes: &[u8], most: usize) -> (String, u64) {
+/// Bytes as a model may see them.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Excerpt {
+    pub(super) text: String,
+    /// All of it, where that is longer.
+    pub(super) whole: Option<String>,
+    /// How many secrets were taken out.
+    pub(super) redactions: u64,
+}
+
+/// An excerpt of bytes. Secrets are looked for in the whole: what is cut in two would not be known.
+pub(super) fn of(bytes: &[u8], most: usize) -> Excerpt {
     // The kernel's lists of words have NULs between; other text has none.
     if bytes.contains(&0) && std::str::from_utf8(bytes).is_err() {
-        return (format!("[binary: {} bytes, not shown]", bytes.len()), 0);
+        let text = format!("[binary: {} bytes, not shown]", bytes.len());
+        return Excerpt { text, ..Excerpt::default() };
     }
     let text = String::from_utf8_lossy(bytes);
     let (text, redactions) = redact(&text);
-    let lines: Vec<String> =
-        text.split('\n').map(|line| inert(line.strip_suffix('\r').unwrap_or(line))).collect();
-    (shortened(&lines.join("\n"), most), redactions)
+    let mut whole = String::with_capacity(text.len());
+    for (n, line) in text.split('\n').enumerate() {
+        if n > 0 {
+            whole.push('\n');
+        }
+        whole.push_str(&inert(line.strip_suffix('\r').unwrap_or(line)));
+    }
+    match shortened(&whole, most) {
+        None => Excerpt { text: whole, whole: None, redactions },
+        Some(text) => Excerpt { text, whole: Some(whole), redactions },
+    }
 }
 
-fn shortened(text: &str, most: usize) -> String {
+/// The beginning and the end of what is longer.
+fn shortened(text: &str, most: usize) -> Option<String> {
     let count = text.chars().count();
     if count <= most {
-        return text.to_owned();
+        return None;
     }
     let head = most * HEAD / 3;
     let (start, end) = (at_line(text, at(text, head)), at(text, count - (most - head)));
     let end = text[end..].find('\n').map_or(end, |line| end + line + 1);
     let left_out = &text[start..end];
     let (bytes, lines) = (left_out.len(), left_out.matches('\n').count());
-    format!("{}[… {bytes} bytes in {lines} lines left out …]\n{}", &text[..start], &text[end..])
+    let (head, tail) = (&text[..start], &text[end..]);
+    Some(format!("{head}[… {bytes} bytes in {lines} lines left out, from byte {start} …]\n{tail}"))
 }
 
 /// Where a character begins.
@@ -56,28 +76,31 @@ mod tests {
 
     #[test]
     fn what_is_short_stays_whole() {
-        assert_eq!(of("a\nä\n".as_bytes(), 4), ("a\nä\n".to_owned(), 0));
-        assert_eq!(of(b"", 4), (String::new(), 0));
+        let short = Excerpt { text: "a\nä\n".to_owned(), ..Excerpt::default() };
+        assert_eq!(of("a\nä\n".as_bytes(), 4), short);
+        assert_eq!(of(b"", 4), Excerpt::default());
     }
 
     #[test]
     fn beginning_and_end_of_what_is_long_stay() {
         let text: String = (0..1000).map(|n| format!("line {n}\n")).collect();
-        let (excerpt, _) = of(text.as_bytes(), 300);
+        let Excerpt { text: excerpt, whole, .. } = of(text.as_bytes(), 300);
+        assert_eq!(whole.as_ref(), Some(&text));
         assert!(excerpt.starts_with("line 0\n") && excerpt.ends_with("line 999\n"), "{excerpt}");
         let (head, rest) = excerpt.split_once("[… ").unwrap();
         let (said, tail) = rest.split_once(" …]\n").unwrap();
         assert!(head.ends_with('\n'));
         let left = text.len() - head.len() - tail.len();
         let lines = 1000 - head.lines().count() - tail.lines().count();
-        assert_eq!(said, format!("{left} bytes in {lines} lines left out"));
+        let from = head.len();
+        assert_eq!(said, format!("{left} bytes in {lines} lines left out, from byte {from}"));
     }
 
     #[test]
     fn what_is_no_text_is_not_shown() {
-        assert_eq!(of(b"a\0\xffb", 100).0, "[binary: 4 bytes, not shown]");
+        assert_eq!(of(b"a\0\xffb", 100).text, "[binary: 4 bytes, not shown]");
         // As of /proc/<pid>/cmdline.
-        assert_eq!(of(b"a\0b\0", 100).0, "a^@b^@");
-        assert_eq!(of(b"\xff\x1b[2J", 100).0, "\u{fffd}^[[2J");
+        assert_eq!(of(b"a\0b\0", 100).text, "a^@b^@");
+        assert_eq!(of(b"\xff\x1b[2J", 100).text, "\u{fffd}^[[2J");
     }
 }

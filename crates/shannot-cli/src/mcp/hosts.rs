@@ -1,87 +1,145 @@
 //! The hosts that a server offers, each behind a gate of its own.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroU32;
+use std::ffi::OsString;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use shannot::policy::Profile;
-use shannot::policy::types::ProfileName;
-use shannot::{Admission, Audit, AuditFile, Executor, Gate, Guard, Rates, SshExecutor, SshTarget};
+use shannot::policy::{Profile, Program};
+use shannot::{Executor, Gate, SshExecutor, SshTarget};
+use tokio::sync::Mutex;
 
-use crate::args::Global;
+use super::settings::Settings;
 use crate::error::Error;
 use crate::profiles::Profiles;
 use crate::remote;
 use crate::surroundings::Surroundings;
 use crate::targets::{self, Target, TargetName, Targets};
 
-/// As whom a client asks: there is one for each server.
-const CALLER: &str = "mcp";
-
-/// A model that goes round in circles is slowed down, and one that looks around is not: a person's question
-/// takes some dozens of calls.
-const RATES: Rates = Rates {
-    per_minute: NonZeroU32::new(120).unwrap(),
-    burst: NonZeroU32::new(60).unwrap(),
-    at_once: NonZeroU32::new(16).unwrap(),
-};
-
-/// What is offered: never empty.
-#[derive(Debug)]
+/// What is offered.
+#[derive(Debug, Default)]
 pub(super) struct Hosts {
     pub(super) all: BTreeMap<TargetName, Host>,
-    /// The one of calls that name none.
-    pub(super) default: TargetName,
+    /// The one of calls that name none. There is none only where all have been taken away.
+    pub(super) default: Option<TargetName>,
 }
 
-/// One host, and by which profile it is asked.
+/// One host, and by which profiles it is asked.
 #[derive(Debug)]
 pub(super) struct Host {
     pub(super) gate: Gate,
-    pub(super) profile: Arc<Profile>,
+    /// The first is that of calls that name none.
+    pub(super) profiles: Vec<Arc<Profile>>,
+    read: Vec<Read>,
+    stated: targets::Executor,
+    way: Way,
+    /// What it could enforce when it was last asked.
+    examined: Mutex<Option<(Instant, Vec<u8>)>>,
+}
+
+/// How long it is taken to enforce the same.
+const EXAMINED: Duration = Duration::from_secs(10);
+
+/// How its commands get there.
+#[derive(Debug, Clone)]
+enum Way {
+    Here(Arc<dyn Executor>),
+    Ssh(Arc<SshExecutor>),
+}
+
+/// A profile as it was asked for and read.
+#[derive(Debug, Clone)]
+struct Read {
+    asked: Option<OsString>,
+    profile: Arc<Profile>,
+}
+
+impl Host {
+    /// Whether it is this machine.
+    pub(super) fn is_local(&self) -> bool {
+        self.stated == targets::Executor::Local
+    }
+
+    /// Its type, as the configuration has it.
+    pub(super) const fn kind(&self) -> &'static str {
+        self.stated.kind()
+    }
+
+    /// What it can enforce for its first profile, as JSON.
+    ///
+    /// # Errors
+    /// It cannot be asked.
+    pub(super) async fn doctor(&self) -> Result<Vec<u8>, Error> {
+        let Some(profile) = self.profiles.first() else { return Ok(b"null".to_vec()) };
+        // One at a time: it makes a box in every tier, and nobody pays for it but the host.
+        let mut last = self.examined.lock().await;
+        if let Some((at, report)) = &*last
+            && at.elapsed() < EXAMINED
+        {
+            return Ok(report.clone());
+        }
+        let report = self.examine(profile).await?;
+        *last = Some((Instant::now(), report.clone()));
+        Ok(report)
+    }
+
+    async fn examine(&self, profile: &Arc<Profile>) -> Result<Vec<u8>, Error> {
+        match &self.way {
+            Way::Here(_) => {
+                let profile = Arc::clone(profile);
+                let report = tokio::task::spawn_blocking(move || crate::here::examine(&profile));
+                let report =
+                    report.await.map_err(|e| Error::internal("look at this host", e))??;
+                serde_json::to_vec(&report).map_err(|e| Error::internal("write JSON", e))
+            }
+            Way::Ssh(executor) => Ok(executor.doctor(profile).await?.to_vec()),
+        }
+    }
+
+    /// The first profile that has an entry for a program, or else the first.
+    pub(super) fn profile_for(&self, program: Option<&Program>) -> Option<&Arc<Profile>> {
+        let has = |profile: &&Arc<Profile>| {
+            program.is_some_and(|p| profile.commands.iter().any(|command| command.is_for(p)))
+        };
+        self.profiles.iter().find(has).or(self.profiles.first())
+    }
 }
 
 impl Hosts {
     /// The targets that are asked for, or else every one of the configuration.
     ///
+    /// Connections of the `old` ones go on. What cannot be read now, and could be then, stays as it
+    /// was and is among the problems; what is no longer there is no longer offered.
+    ///
     /// # Errors
-    /// There is no such target; its profile cannot be read; it is of a kind that nothing runs on.
+    /// Without `old`: there is no such target; a profile cannot be read; it is of a kind that nothing
+    /// runs on.
     pub(super) fn new(
-        targets: &Targets,
-        global: &Global,
-        surroundings: &Surroundings,
+        targets: Targets,
+        settings: &Settings,
+        old: Option<&Self>,
+        problems: &mut Vec<String>,
     ) -> Result<Self, Error> {
-        let selected: Vec<&Target> = match &global.target {
-            Some(selection) => targets.select(selection)?,
-            None => {
-                let runs = |target: &&Target| match target.executor {
-                    targets::Executor::Local => crate::here::MAKES_BOXES,
-                    targets::Executor::Ssh(_) => true,
-                    targets::Executor::Http(_) => false,
-                };
-                targets.targets.values().filter(runs).collect()
+        let selected = select(&targets, settings, old.is_some(), problems)?;
+        let default = targets.default.value.clone();
+        let first = selected.first().cloned();
+        let default = selected.iter().find(|name| **name == default).cloned().or(first);
+        if default.is_none() && old.is_none() {
+            return Err(targets.no_target(&targets.default.value));
+        }
+        let mut stated = targets.targets;
+        let mut all = BTreeMap::new();
+        for name in selected {
+            let Some(target) = stated.remove(&name) else { continue };
+            let old_host = old.and_then(|old| old.all.get(&name));
+            match Host::new(target, settings, old_host, problems) {
+                Ok(host) => _ = all.insert(name, host),
+                Err(error) if old.is_some() => problems.push(format!("{name}: {}", error.chain())),
+                Err(error) => return Err(error),
             }
-        };
-        let default = selected.iter().find(|target| target.name.value == targets.default.value);
-        let default = default.or(selected.first()).map(|target| target.name.value.clone());
-        let default = default.ok_or_else(|| targets.no_target(&targets.default.value))?;
-        let profiles = Profiles::new(surroundings);
-        let admission = Admission::new(RATES);
-        let audit: Arc<dyn Audit> = Arc::new(audit(surroundings)?);
-        let host = |target: &&Target| {
-            let asked = crate::run::asked_profile(global, surroundings, target);
-            let profile = profiles.select(asked)?.profile;
-            let guard = Guard {
-                caller: CALLER.to_owned(),
-                target: target.name.value.to_string(),
-                admission: Arc::clone(&admission),
-                audit: Arc::clone(&audit),
-            };
-            let gate = Gate::new([Arc::clone(&profile)], executor(target)?).with_guard(guard);
-            Ok((target.name.value.clone(), Host { gate, profile }))
-        };
-        let all = selected.iter().map(host).collect::<Result<_, Error>>()?;
-        Ok(Self { all, default })
+        }
+        let default = default.filter(|name| all.contains_key(name));
+        Ok(Self { default: default.or_else(|| all.keys().next().cloned()), all })
     }
 
     /// The names of all, in order.
@@ -89,52 +147,123 @@ impl Hosts {
         self.all.keys().map(ToString::to_string)
     }
 
-    /// The names of the profiles, in order.
-    pub(super) fn profiles(&self) -> Vec<ProfileName> {
-        let mut names: Vec<_> = self.all.values().map(|host| host.profile.name.clone()).collect();
-        names.sort();
-        names.dedup();
-        names
+    /// Every profile, by its name.
+    pub(super) fn profiles(&self) -> BTreeMap<String, &Arc<Profile>> {
+        let all = self.all.values().flat_map(|host| &host.profiles);
+        all.map(|profile| (profile.name.to_string(), profile)).collect()
     }
 
     /// The host that a call names, or the default.
     pub(super) fn find(&self, name: Option<&str>) -> Option<(&TargetName, &Host)> {
         match name {
-            None => self.all.get_key_value(&self.default),
-            Some(name) => self.all.iter().find(|(own, _)| own.to_string() == name),
+            None => self.all.get_key_value(self.default.as_ref()?),
+            Some(name) => self.all.iter().find(|(own, _)| own.as_str() == name),
         }
     }
 }
 
-/// The record of this user's calls.
-fn audit(surroundings: &Surroundings) -> Result<AuditFile, Error> {
-    let path = surroundings.audit_file.clone().ok_or_else(|| Error::Asked {
-        what: "there is no home to record calls in, and what is not recorded does not run"
-            .to_owned(),
-        hint: "set HOME or XDG_STATE_HOME".to_owned(),
-    })?;
-    let failed = |source| Error::Write { path: path.clone(), source };
-    if let Some(dir) = path.parent() {
-        std::fs::create_dir_all(dir).map_err(failed)?;
+/// The names that are selected. One that has gone since the start is told, and left out.
+fn select(
+    targets: &Targets,
+    settings: &Settings,
+    is_again: bool,
+    problems: &mut Vec<String>,
+) -> Result<Vec<TargetName>, Error> {
+    let names = |selected: Vec<&Target>| -> Vec<TargetName> {
+        selected.iter().map(|target| target.name.value.clone()).collect()
+    };
+    let Some(selection) = &settings.selection else {
+        let runs = |target: &&Target| match target.executor {
+            targets::Executor::Local => crate::here::MAKES_BOXES,
+            targets::Executor::Ssh(_) => true,
+            targets::Executor::Http(_) => false,
+        };
+        return Ok(names(targets.targets.values().filter(runs).collect()));
+    };
+    if !is_again {
+        return targets.select(selection).map(names);
     }
-    AuditFile::open(&path).map_err(failed)
+    let mut all = Vec::new();
+    for one in selection.each() {
+        match targets.select(&one) {
+            Ok(selected) => all.extend(names(selected)),
+            Err(error) => problems.push(error.chain()),
+        }
+    }
+    Ok(all)
 }
 
-/// An executor for a program that lives for long.
-fn executor(target: &Target) -> Result<Arc<dyn Executor>, Error> {
-    let name = &target.name.value;
-    Ok(match &target.executor {
-        targets::Executor::Local => crate::here::lasting_executor()?,
-        targets::Executor::Ssh(ssh) => {
-            let sockets = Surroundings::sockets();
-            let target = SshTarget { sockets, ..remote::ssh_target(name, ssh)? };
-            Arc::new(SshExecutor::new(target))
+impl Host {
+    fn new(
+        target: Target,
+        settings: &Settings,
+        old: Option<&Self>,
+        problems: &mut Vec<String>,
+    ) -> Result<Self, Error> {
+        let reader = Profiles::new(&settings.surroundings);
+        let mut read: Vec<Read> = Vec::new();
+        for asked in settings.profiles(&target, &reader.names()) {
+            let profile = match reader.select(asked.as_deref()) {
+                Ok(found) => found.profile,
+                Err(error) => {
+                    let kept = old.and_then(|old| old.kept(&asked, &error));
+                    if old.is_none() && read.is_empty() {
+                        return Err(error);
+                    }
+                    let used = kept.as_ref().map(|_| "; the last one that could be read is in use");
+                    problems.push(format!("{}{}", error.chain(), used.unwrap_or_default()));
+                    let Some(profile) = kept else { continue };
+                    profile
+                }
+            };
+            if !read.iter().any(|known| known.profile.name == profile.name) {
+                read.push(Read { asked, profile });
+            }
         }
-        targets::Executor::Http(_) => {
-            return Err(Error::Asked {
-                what: format!("this version cannot run commands on `{name}`, which is an agent"),
-                hint: "`--target` selects others".to_owned(),
-            });
-        }
-    })
+        let name = &target.name.value;
+        let way = match old.filter(|old| old.stated == target.executor) {
+            Some(old) => old.way.clone(),
+            None => Way::to(name, &target.executor)?,
+        };
+        let executor: Arc<dyn Executor> = match &way {
+            Way::Here(executor) => Arc::clone(executor),
+            Way::Ssh(executor) => Arc::<SshExecutor>::clone(executor),
+        };
+        let profiles: Vec<_> = read.iter().map(|read| Arc::clone(&read.profile)).collect();
+        let gate = Gate::new(profiles.clone(), executor).with_guard(settings.guard(name));
+        Ok(Self { gate, profiles, read, stated: target.executor, way, examined: Mutex::default() })
+    }
+
+    /// The profile as it was, where its file has an error now. One that was taken away is gone.
+    fn kept(&self, asked: &Option<OsString>, error: &Error) -> Option<Arc<Profile>> {
+        let is_gone = match error {
+            Error::NoProfile { .. } => true,
+            Error::Read { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
+            _ => false,
+        };
+        let mut read = self.read.iter().filter(|_| !is_gone);
+        read.find(|read| read.asked == *asked).map(|read| Arc::clone(&read.profile))
+    }
+}
+
+impl Way {
+    /// One for a program that lives for long.
+    fn to(name: &TargetName, stated: &targets::Executor) -> Result<Self, Error> {
+        Ok(match stated {
+            targets::Executor::Local => Self::Here(crate::here::lasting_executor()?),
+            targets::Executor::Ssh(ssh) => {
+                let sockets = Surroundings::sockets();
+                let target = SshTarget { sockets, ..remote::ssh_target(name, ssh)? };
+                Self::Ssh(Arc::new(SshExecutor::new(target)))
+            }
+            targets::Executor::Http(_) => {
+                return Err(Error::Asked {
+                    what: format!(
+                        "this version cannot run commands on `{name}`, which is an agent"
+                    ),
+                    hint: "`--target` selects others".to_owned(),
+                });
+            }
+        })
+    }
 }

@@ -6,17 +6,28 @@ use crate::render::human;
 
 mod answer;
 mod arguments;
-mod catalog;
+mod ask;
+mod calls;
+mod completion;
 mod course;
 mod excerpt;
+mod facts;
 mod hosts;
+mod offer;
+mod piece;
+mod prompts;
+mod reload;
+mod resources;
+mod results;
 mod serve;
 mod server;
+mod settings;
+mod tools;
 
 /// Does it.
 pub(crate) fn run(args: &Args, global: &Global) -> ExitCode {
-    let Args::Serve(_) = args;
-    match serve::run(global) {
+    let Args::Serve(args) = args;
+    match serve::run(args, global) {
         Ok(()) => ExitCode::Fine,
         Err(error) => {
             human::complain_of(&error);

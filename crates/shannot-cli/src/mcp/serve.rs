@@ -11,12 +11,11 @@ use rmcp::transport::io::stdio_pipes;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::Notify;
 
-use super::hosts::Hosts;
+use super::reload;
 use super::server::Server;
-use crate::args::Global;
+use super::settings::Settings;
+use crate::args::{Global, McpServe};
 use crate::error::{Error, chain};
-use crate::surroundings::Surroundings;
-use crate::targets::{Files, Targets};
 
 /// How long calls that go on may still be answered when the client sends no more: a script that asks and
 /// closes wants its answers, and a client that has gone wants an end.
@@ -26,24 +25,23 @@ const LAST_ANSWERS: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// The configuration is wrong, or the client does not speak the protocol.
-pub(super) fn run(global: &Global) -> Result<(), Error> {
-    let surroundings = Surroundings::read();
-    let files = Files::new(&surroundings, global.config.as_deref());
-    let targets = Targets::read(&files, &surroundings)?;
+pub(super) fn run(args: &McpServe, global: &Global) -> Result<(), Error> {
+    let settings = Settings::new(args, global)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|source| Error::internal("start the runtime", source))?;
     let done = runtime.block_on(async {
-        let hosts = Hosts::new(&targets, global, &surroundings)?;
-        let server = Server::new(hosts, surroundings.locale.clone());
+        let seen = settings.stamp();
+        let server = Server::new(settings)?;
         let (input, output) = stdio_pipes();
         let (input, ended) = Watched::new(input);
         let failed = |error: &dyn std::error::Error| {
             Error::internal("serve", io::Error::other(chain(error)))
         };
         let serve = async {
-            let running = server.serve((input, output)).await.map_err(|error| failed(&error))?;
+            let running =
+                server.clone().serve((input, output)).await.map_err(|error| failed(&error))?;
             running.waiting().await.map(drop).map_err(|error| failed(&error))
         };
         let gone = async {
@@ -53,6 +51,7 @@ pub(super) fn run(global: &Global) -> Result<(), Error> {
         tokio::select! {
             served = serve => served,
             () = gone => Ok(()),
+            () = reload::watch(&server, seen) => Ok(()),
         }
     });
     // A read of standard input that nobody can cancel must not hold the end up.

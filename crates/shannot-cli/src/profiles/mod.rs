@@ -12,7 +12,7 @@ use shannot::policy::profile::{Examples, Stated, tighten};
 use shannot::policy::types::ProfileName;
 
 use crate::error::Error;
-use crate::file::{self, Role, Text};
+use crate::file::{self, Role, Stamp, Text};
 use crate::surroundings::Surroundings;
 use crate::system;
 
@@ -146,6 +146,14 @@ impl<'s> Profiles<'s> {
         names.sort_unstable();
         names.dedup();
         names
+    }
+
+    /// Adds how the files look from which profiles are read: those in all places, and those that
+    /// are asked for by a path.
+    pub(crate) fn stamp<'a>(&self, asked: impl Iterator<Item = &'a OsStr>, stamp: &mut Stamp) {
+        let local = self.surroundings.cwd.as_ref().map(|cwd| cwd.join(LOCAL));
+        self.places.iter().chain(&local).for_each(|place| stamp.add_dir(place));
+        asked.filter(|asked| is_path(asked)).for_each(|path| stamp.add(Path::new(path)));
     }
 
     /// Reads a text as a profile, whatever kind it is.

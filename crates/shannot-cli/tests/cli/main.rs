@@ -13,6 +13,7 @@ mod fleet;
 mod harness;
 mod json;
 mod mcp;
+mod mcp_offer;
 mod profiles;
 mod run;
 mod signals;

@@ -40,6 +40,11 @@ pub(crate) fn open_at_once(path: &Path) -> io::Result<File> {
     File::options().read(true).custom_flags(flags.bits().cast_signed()).open(path)
 }
 
+/// The inode of a file and when it last changed, content or not.
+pub(crate) fn identity(found: &Metadata) -> Option<(u64, i64, i64)> {
+    Some((found.ino(), found.ctime(), found.ctime_nsec()))
+}
+
 /// Why others than this user and root could read a file, if so, and what to do about it.
 pub(crate) fn exposure(path: &Path, found: &Metadata) -> Option<(String, String)> {
     let shown = path.display();
