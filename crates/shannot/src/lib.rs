@@ -45,6 +45,7 @@ pub use shannot_sandbox as sandbox;
 
 pub mod destination;
 pub mod redact;
+pub mod rows;
 pub mod wire;
 
 mod event;
