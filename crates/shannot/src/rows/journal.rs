@@ -83,7 +83,7 @@ impl Priority {
 pub struct Entry {
     /// When it was received: RFC 3339, in UTC, with microseconds.
     pub time: String,
-    /// The unit that wrote it, or that it is about.
+    /// The unit that wrote it; of what systemd itself says, the unit that it is about.
     pub unit: Option<String>,
     /// How important its writer says it is.
     pub priority: Option<Priority>,
@@ -137,8 +137,8 @@ impl Query for Journal {
 
     fn ending(dialect: Dialect) -> Ending {
         match dialect {
-            // 1: with --grep also that nothing matches, and else said on standard error.
-            Dialect::Journalctl => Ending { most_code: 0, silence: Silence::Answers },
+            // 1: a failure, which stands on standard error, or that nothing matches --grep.
+            Dialect::Journalctl => Ending { most_code: 0, silence: Silence::AnswersToo(1) },
         }
     }
 
@@ -166,11 +166,14 @@ fn entry(line: Line<'_>) -> Result<Entry, ParseError> {
     };
     let time = humantime::format_rfc3339_micros(UNIX_EPOCH + Duration::from_micros(micros));
     let priority = field("PRIORITY").and_then(|number| number.parse::<usize>().ok());
+    let pid: Option<u32> = field("_PID").and_then(|pid| pid.parse().ok());
+    // Whoever writes may say `UNIT=`; only of process 1 is it the truth.
+    let about = field("UNIT").filter(|_| pid == Some(1));
     Ok(Entry {
         time: time.to_string(),
-        unit: field("UNIT").or_else(|| field("_SYSTEMD_UNIT")).map(|unit| kept(&unit)),
+        unit: about.or_else(|| field("_SYSTEMD_UNIT")).map(|unit| kept(&unit)),
         priority: priority.and_then(|number| Priority::ALL.get(number).copied()),
-        pid: field("_PID").and_then(|pid| pid.parse().ok()),
+        pid,
         identifier: field("SYSLOG_IDENTIFIER").or_else(|| field("_COMM")).map(|name| kept(&name)),
         message: field("MESSAGE").map(|message| kept(&message)),
     })

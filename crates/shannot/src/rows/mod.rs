@@ -11,7 +11,8 @@
 //! let disks = Disks::default();
 //! for attempt in disks.attempts() {
 //!     println!("{:?}", attempt.stages());
-//!     // Run it; where `attempt.answered(code, &stdout)`, `disks.parse(&attempt, &stdout)` are the rows.
+//!     // Run it. If `attempt.answered(code, &stdout, &stderr)`, read it:
+//!     // `disks.parse(&attempt, &stdout)`
 //! }
 //! ```
 
@@ -99,7 +100,11 @@ pub struct Ending {
 /// Whether nothing at all is an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Silence {
+    /// It is.
     Answers,
+    /// It is, also with this exit code if nothing stands on standard error.
+    AnswersToo(i32),
+    /// It is none.
     SaysNothing,
 }
 
@@ -118,10 +123,16 @@ impl Attempt {
     }
 
     /// Whether the command has answered, by the exit code of its last stage and its output. If not, as
-    /// where there is no such program, the next attempt may; what the last one said is the error.
-    pub fn answered(&self, code: i32, stdout: &[u8]) -> bool {
-        let said = !stdout.is_empty() || self.ending.silence == Silence::Answers;
-        (0..=self.ending.most_code).contains(&code) && said
+    /// where there is no such program, the next attempt may; what the last one said is the error. What
+    /// an answer says on standard error, such as what could not be read, belongs to it.
+    pub fn answered(&self, code: i32, stdout: &[u8], stderr: &[u8]) -> bool {
+        let fine = (0..=self.ending.most_code).contains(&code);
+        match (self.ending.silence, stdout.is_empty()) {
+            (Silence::AnswersToo(other), true) => fine || (code == other && stderr.is_empty()),
+            (Silence::SaysNothing, true) => false,
+            (Silence::Answers, true)
+            | (Silence::Answers | Silence::AnswersToo(_) | Silence::SaysNothing, false) => fine,
+        }
     }
 }
 

@@ -87,7 +87,9 @@ impl Query for Packages {
                 Dialect::Apk => apk(line)?,
                 Dialect::Pacman => pacman(line)?,
             };
-            if self.name.as_ref().is_none_or(|name| name.matches(&package.name)) {
+            // dpkg also knows names of packages that only others name.
+            let absent = package.status.as_deref() == Some("not-installed");
+            if !absent && self.name.as_ref().is_none_or(|name| name.matches(&package.name)) {
                 rows.push(package);
             }
         }

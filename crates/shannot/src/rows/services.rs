@@ -36,7 +36,8 @@ pub struct Service {
     pub state: Option<String>,
     /// Whether it is enabled where nobody decides. None where that means nothing, or is not told.
     pub preset: Option<String>,
-    /// Whether its control group has processes. None where the host's control groups do not show that.
+    /// Whether its control group has processes. None where the host's control groups do not show that,
+    /// as of version 1.
     pub running: Option<bool>,
     /// How many processes its control group has.
     pub processes: Option<u64>,
@@ -63,12 +64,10 @@ const UNIT_DIRECTORIES: [&str; 9] = [
     "/run/systemd/generator.late",
 ];
 
-/// Where services have their control groups, by how the host mounts them.
-const CONTROL_GROUPS: [&str; 3] = [
-    "/sys/fs/cgroup/system.slice",
-    "/sys/fs/cgroup/systemd/system.slice",
-    "/sys/fs/cgroup/unified/system.slice",
-];
+/// Where services have their control groups, by how the host mounts them. Version 1 shows no box the
+/// processes outside: cgroups(7).
+const CONTROL_GROUPS: [&str; 2] =
+    ["/sys/fs/cgroup/system.slice", "/sys/fs/cgroup/unified/system.slice"];
 
 /// What grep calls its standard input, which no file can be called.
 const LIST: &str = "(standard input)";
@@ -155,9 +154,9 @@ struct Found<'a> {
     states: BTreeMap<&'a str, (&'a str, Option<&'a str>)>,
     /// Descriptions by unit, with the weight of the file that each is from.
     descriptions: BTreeMap<&'a str, (Weight<'a>, &'a str)>,
-    /// Processes, by the control group of a unit.
-    processes: BTreeMap<&'a str, BTreeMap<&'a str, u64>>,
-    /// Whether there is a control group of any service.
+    /// Processes, by unit.
+    processes: BTreeMap<&'a str, u64>,
+    /// Whether any process has been seen in a control group.
     control_groups: bool,
 }
 
@@ -184,8 +183,7 @@ impl<'a> Found<'a> {
             self.control_groups = true;
             // A service may divide its own control group further.
             if let Some(unit) = path.split('/').find(|part| part.ends_with(".service")) {
-                let tree = &file[..file.len() - path.len()];
-                *self.processes.entry(unit).or_default().entry(tree).or_default() += 1;
+                *self.processes.entry(unit).or_default() += 1;
             }
             return Ok(());
         }
@@ -233,9 +231,7 @@ impl<'a> Found<'a> {
             let (name, _) = unit.split_once('@')?;
             described(&format!("{name}@.service"))
         });
-        // In a hierarchy of its own each; the same processes may be in several.
-        let processes = self.processes.get(unit).and_then(|trees| trees.values().max().copied());
-        let processes = processes.or(self.control_groups.then_some(0));
+        let processes = self.processes.get(unit).copied().or(self.control_groups.then_some(0));
         Service {
             unit: kept(unit),
             description: description.filter(|text| !text.is_empty()).map(kept),

@@ -216,9 +216,11 @@ fn address(word: &str) -> Option<(String, Option<String>, Option<u16>)> {
     Some((kept(host.trim_start_matches('[').trim_end_matches(']')), interface, port))
 }
 
+/// The longest name of a process: `TASK_COMM_LEN` without its end, proc_pid_comm(5).
+const LONGEST_NAME: usize = 15;
+
 /// The processes of `users:(("sshd",pid=1,fd=3),…)`, and what stands behind it. A name may hold all of
-/// these characters, but is at most 15 bytes long: too short for a whole process, or for an end with a
-/// detail behind it.
+/// these characters, but is too short for a whole process, and for an end with a detail behind it.
 fn users(text: &str) -> (Vec<SocketProcess>, &str) {
     let text = text.trim_start_matches(' ');
     let Some(mut rest) = text.strip_prefix("users:(") else {
@@ -238,21 +240,29 @@ fn users(text: &str) -> (Vec<SocketProcess>, &str) {
     (processes, rest)
 }
 
-/// One process, up to and with its parenthesis.
+/// The first process of several, and what stands behind it.
 fn user(text: &str) -> Option<(SocketProcess, &str)> {
-    let name = text.strip_prefix("(\"")?;
-    name.match_indices("\",pid=").find_map(|(at, mark)| {
-        let (pid, rest) = name[at + mark.len()..].split_once(",fd=")?;
+    candidates(text).find(|(_, behind)| match behind.strip_prefix(')') {
+        Some(end) => {
+            let end = end.trim_start_matches(' ');
+            let details = ["timer:", "uid:", "ino:", "sk:"];
+            end.is_empty() || details.iter().any(|key| end.starts_with(key))
+        }
+        None => behind.strip_prefix(',').is_some_and(|next| candidates(next).next().is_some()),
+    })
+}
+
+/// Every way to read one process, up to and with its parenthesis, where the text begins.
+fn candidates(text: &str) -> impl Iterator<Item = (SocketProcess, &str)> {
+    let name = text.strip_prefix("(\"").unwrap_or_default();
+    let ends = name.char_indices().map(|(at, _)| at).take(LONGEST_NAME + 1);
+    ends.filter_map(|at| {
+        let rest = name[at..].strip_prefix("\",pid=")?;
+        let (pid, rest) = rest.split_once(",fd=")?;
         let (fd, behind) = rest.split_once(')')?;
         let pid = pid.parse().ok()?;
         fd.parse::<u32>().ok()?;
-        let goes_on = behind.starts_with(",(\"");
-        let ends = behind.strip_prefix(')').is_some_and(|end| {
-            let end = end.trim_start_matches(' ');
-            end.is_empty()
-                || ["timer:", "uid:", "ino:", "sk:"].iter().any(|key| end.starts_with(key))
-        });
-        (goes_on || ends).then(|| (SocketProcess { name: kept(&name[..at]), pid }, behind))
+        Some((SocketProcess { name: kept(&name[..at]), pid }, behind))
     })
 }
 
