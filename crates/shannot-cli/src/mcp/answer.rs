@@ -3,6 +3,7 @@
 use rmcp::model::{CallToolResult, ContentBlock, Resource};
 use serde::Serialize;
 use serde_json::{Value, json};
+use shannot::rows::Table;
 use shannot::{Collected, End, Limit, Refusal};
 
 use super::excerpt::{self, MOST, MOST_OF_ERROR};
@@ -35,6 +36,11 @@ struct Data {
     stdout: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stderr: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rows: Option<Vec<Value>>,
+    /// How many rows there were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total: Option<u64>,
     /// Whether output was left out that is nowhere else.
     truncated: bool,
     /// Where the whole of what was left out here can be read.
@@ -140,9 +146,55 @@ impl Answer {
             redactions,
             duration_ms: u64::try_from(outcome.duration.as_millis()).unwrap_or(u64::MAX),
             error: matches!(outcome.end, End::Failed(_)).then_some(end),
-            results: Vec::new(),
+            ..Data::default()
         };
         Self { text: text.0, data, is_error }
+    }
+
+    /// To what has answered with rows: each is a line of the text, too.
+    pub(super) fn of_rows(
+        asked: Asked,
+        table: Table<Value>,
+        run: &Collected,
+        results: &Results,
+    ) -> Self {
+        let Table { rows, total, cut_short } = table;
+        let mut redactions = 0;
+        let rows = rows.into_iter().map(|row| harmless(row, &mut redactions)).collect();
+        let mut table = Table { rows, total, cut_short };
+        let whole = lines(&table.rows);
+        let all = table.rows.len();
+        table.shorten(MOST);
+        let mut truncated = run.truncated || cut_short;
+        let mut kept = Vec::new();
+        if table.rows.len() < all {
+            let bytes = whole.len();
+            match results.keep(whole) {
+                Ok(Some(id)) => kept.push(Kept { stream: "rows", id, bytes }),
+                _ => truncated = true,
+            }
+        }
+        let mut text = Text(lines(&table.rows));
+        text.part("rows", &format!("{} of {total}", table.rows.len()));
+        let stderr = excerpt::of(&run.stderr, MOST_OF_ERROR);
+        text.part("stderr", &stderr.text);
+        for Kept { stream, id, bytes } in &kept {
+            text.part("kept", &format!("all {bytes} bytes of {stream}: read_result id={id}"));
+        }
+        let data = Data {
+            outcome: outcome_name(&run.outcome),
+            target: Some(asked.target),
+            profile: Some(asked.profile),
+            stderr: (!stderr.text.is_empty()).then_some(stderr.text),
+            rows: Some(table.rows),
+            total: Some(total),
+            truncated,
+            kept,
+            redactions: redactions + stderr.redactions,
+            duration_ms: u64::try_from(run.outcome.duration.as_millis()).unwrap_or(u64::MAX),
+            ..Data::default()
+        };
+        Self { text: text.0, data, is_error: false }
     }
 
     /// The answers of several hosts in one, each under its name.
@@ -228,14 +280,43 @@ impl Text {
     }
 }
 
+/// One row a line.
+fn lines(rows: &[Value]) -> String {
+    rows.iter().map(|row| format!("{row}\n")).collect()
+}
+
+/// A row without the secrets that are known by their looks, and nothing that a terminal would obey.
+fn harmless(row: Value, redactions: &mut u64) -> Value {
+    match row {
+        Value::String(text) => {
+            let excerpt = excerpt::of(text.as_bytes(), MOST_OF_ERROR);
+            *redactions += excerpt.redactions;
+            Value::String(excerpt.text)
+        }
+        Value::Array(all) => {
+            Value::Array(all.into_iter().map(|one| harmless(one, redactions)).collect())
+        }
+        Value::Object(all) => {
+            // What is not known is not told: a model reads every word.
+            let known = all.into_iter().filter(|(_, one)| !one.is_null());
+            Value::Object(known.map(|(name, one)| (name, harmless(one, redactions))).collect())
+        }
+        other => other,
+    }
+}
+
+/// The form of an answer of rows.
+pub(super) fn schema_of_rows() -> Value {
+    let (rows, total) = (json!({"type": "array"}), json!({"type": "integer"}));
+    json!({"type": "object", "properties": {"rows": rows, "total": total}})
+}
+
 /// The form of [`Data`], as far as a model can use it. It stands once for each tool, so it is short.
 pub(super) fn schema() -> Value {
     let text = json!({"type": "string"});
-    let number = json!({"type": "integer"});
     json!({
         "type": "object",
-        "properties": {"outcome": text, "exit_code": number, "stdout": text, "stderr": text,
-            "error": text},
-        "required": ["outcome"],
+        "properties": {"outcome": text, "exit_code": {"type": "integer"}, "stdout": text,
+            "stderr": text},
     })
 }

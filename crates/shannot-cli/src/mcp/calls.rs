@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rmcp::model::CallToolResult;
 use rmcp::service::{RequestContext, RoleServer};
 use shannot::policy::{Profile, Request, authorize};
-use shannot::{Collected, Io, Refusal};
+use shannot::{Collected, End, Io, Refusal};
 use tokio::task::JoinSet;
 
 use super::answer::{Answer, Asked};
@@ -15,6 +15,7 @@ use super::course;
 use super::hosts::Host;
 use super::offer::Offer;
 use super::server::Server;
+use super::tools::AskRows;
 use crate::targets::TargetName;
 
 /// Output that is worth a thread of its own to look for secrets in, in bytes.
@@ -38,6 +39,47 @@ impl Calls {
             Place::Default => self.on(None, ask).await,
         };
         answer.with_notices(&self.offer.problems).into_result()
+    }
+
+    /// Runs one command after another until one has answered with rows.
+    pub(super) async fn answer_rows(&self, ask: &AskRows) -> CallToolResult {
+        let mut last = Answer::refused("there is no way to ask for this");
+        for (attempt, command) in ask.attempts() {
+            let target = match &command.place {
+                Place::One(target) => Some(target.clone()),
+                Place::Default | Place::Several(_) => None,
+            };
+            last = match self.run(target.as_deref(), command).await {
+                Ok((asked, Ok(run))) => {
+                    let answered = match run.outcome.end {
+                        End::Exited(code) => attempt.answered(code, &run.stdout, &run.stderr),
+                        _ => false,
+                    };
+                    if answered {
+                        last = match ask.rows.parse(&attempt, &run.stdout) {
+                            Ok(table) => Answer::of_rows(asked, table, &run, self.server.results()),
+                            Err(error) => {
+                                let why = format!("these are no rows that are known: {error}");
+                                self.answer_of(asked, run).await.with_notices(&[why])
+                            }
+                        };
+                        break;
+                    }
+                    let is_over = !matches!(run.outcome.end, End::Exited(_));
+                    last = self.answer_of(asked, run).await;
+                    // Another command would meet the same limit, or the same silence of the host.
+                    if is_over {
+                        break;
+                    }
+                    continue;
+                }
+                Ok((asked, Err(Denied { refusal, otherwise }))) => {
+                    Answer::of_refusal(asked, &refusal, otherwise.as_deref())
+                }
+                Err(Wrong(why)) => Answer::refused(&why),
+            };
+        }
+        last.with_notices(&self.offer.problems).into_result()
     }
 
     async fn on_several(&self, targets: Vec<String>, ask: &Ask) -> Answer {

@@ -127,6 +127,7 @@ impl ServerHandler for Server {
         };
         let result = match tool.call(request.arguments.unwrap_or_default()) {
             Ok(Call::Run(ask)) => calls.answer(ask).await,
+            Ok(Call::Rows(ask)) => calls.answer_rows(&ask).await,
             Ok(Call::Read(piece)) => piece.read(self.results()),
             // A model can mend what it is told of.
             Err(Wrong(why)) => Answer::refused(&why).into_result(),

@@ -77,7 +77,7 @@ const BY_MEMORY: Step = step(
 const ERRORS: Step = step(
     "recent errors",
     &[
-        Tool("read_journal", r#"{"priority": "err", "lines": 50}"#),
+        Tool("read_journal", r#"{"priority": "err", "limit": 50}"#),
         Command(&[&["journalctl", "-p", "err", "-n", "50", "--no-pager"]]),
         Tool("read_file", r#"{"path": "/var/log/syslog", "tail": 100}"#),
         Tool("read_file", r#"{"path": "/var/log/messages", "tail": 100}"#),
@@ -207,7 +207,7 @@ pub(super) const ALL: [Workflow; 10] = [
             step(
                 "the journal",
                 &[
-                    Tool("read_journal", r#"{"grep": "{pattern}", "lines": 100}"#),
+                    Tool("read_journal", r#"{"grep": "{pattern}", "limit": 100}"#),
                     Command(&[&["journalctl", "-g", "{pattern}", "-n", "100", "--no-pager"]]),
                 ],
             ),
@@ -236,7 +236,7 @@ pub(super) const ALL: [Workflow; 10] = [
             step(
                 "those of that name",
                 &[
-                    Tool("list_processes", r#"{"name": "{name}", "limit": 50}"#),
+                    Tool("list_processes", r#"{"contains": "{name}", "limit": 50}"#),
                     Command(&[&["pgrep", "-a", "{name}"]]),
                 ],
             ),
@@ -273,7 +273,7 @@ pub(super) const ALL: [Workflow; 10] = [
             step(
                 "its last messages",
                 &[
-                    Tool("read_journal", r#"{"unit": "{service}", "lines": 100}"#),
+                    Tool("read_journal", r#"{"unit": "{service}", "limit": 100}"#),
                     Command(&[&["journalctl", "-u", "{service}", "-n", "100", "--no-pager"]]),
                 ],
             ),
@@ -348,7 +348,7 @@ pub(super) const ALL: [Workflow; 10] = [
                     Command(&[&["last", "-n", "20"]]),
                     Tool(
                         "read_journal",
-                        r#"{"grep": "session opened|Accepted|Failed", "lines": 50}"#,
+                        r#"{"grep": "session opened|Accepted|Failed", "limit": 50}"#,
                     ),
                 ],
             ),
@@ -385,7 +385,7 @@ pub(super) const ALL: [Workflow; 10] = [
             step(
                 "the programs that run containers, and theirs",
                 &[
-                    Tool("list_processes", r#"{"name": "containerd", "limit": 50}"#),
+                    Tool("list_processes", r#"{"contains": "containerd", "limit": 50}"#),
                     Command(&[&["ps", "axf", "-o", "pid,ppid,user,rss,etime,args"]]),
                 ],
             ),

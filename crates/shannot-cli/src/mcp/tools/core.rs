@@ -196,8 +196,8 @@ fn run_command(hosts: &Hosts) -> Told {
     let profiles: Vec<_> = hosts.profiles().into_keys().collect();
     let quoted: Vec<_> = profiles.iter().map(|name| format!("`{name}`")).collect();
     let about = format!(
-        "Run a diagnostic command, or several joined by pipes, as the profile {} allows. A refusal says \
-         what is allowed instead.",
+        "Run a diagnostic command, or several joined by pipes, that the profile {} allows. A refusal \
+         says what else is.",
         quoted.join(", ")
     );
     let mut properties = json!({
@@ -216,8 +216,7 @@ fn run_command(hosts: &Hosts) -> Told {
     if hosts.all.len() > 1 {
         let about = "Several hosts at once, instead of target";
         let names: Vec<String> = hosts.names().collect();
-        properties["targets"] =
-            json!({"type": "array", "items": {"enum": names}, "description": about});
+        properties["targets"] = json!({"type": "array", "items": {"type": "string", "enum": names}, "description": about});
     }
     let input = input_at(properties, &["argv"], hosts);
     Told { about, ..Told::new(["run_command", "Run a command", ""], input) }

@@ -18,6 +18,8 @@ use crate::args::ToolSet;
 use crate::targets::CustomTool;
 use core::Core;
 use name::Names;
+pub(super) use rows::AskRows;
+use rows::Table;
 use schema::{count, input, object, text};
 
 mod command;
@@ -25,6 +27,7 @@ mod core;
 mod custom;
 mod name;
 mod profile;
+mod rows;
 mod schema;
 
 /// The tools that are served, always in the same order.
@@ -42,6 +45,7 @@ pub(super) struct Served {
 #[derive(Debug)]
 enum Does {
     Core(Core),
+    Rows(Table),
     Profile(profile::Fixed),
     Command(command::Preset),
     Custom(Box<CustomTool>),
@@ -53,6 +57,8 @@ enum Does {
 pub(super) enum Call {
     /// That a command runs.
     Run(Ask),
+    /// That commands run until one has answered with rows.
+    Rows(AskRows),
     /// A piece of what was left out of an answer.
     Read(Piece),
 }
@@ -62,6 +68,7 @@ impl Call {
     pub(super) fn asks(self) -> Vec<Ask> {
         match self {
             Self::Run(ask) => vec![ask],
+            Self::Rows(ask) => ask.attempts().into_iter().map(|(_, ask)| ask).collect(),
             Self::Read(_) => Vec::new(),
         }
     }
@@ -103,6 +110,7 @@ impl Tools {
         let mut add = |told: Told, does: Does| {
             let output = match does {
                 Does::ReadResult => piece::schema(),
+                Does::Rows(_) => answer::schema_of_rows(),
                 _ => answer::schema(),
             };
             let output = object(output);
@@ -113,6 +121,13 @@ impl Tools {
                 let told = kind.told(hosts);
                 names.take(&told.name);
                 add(told, Does::Core(kind));
+            }
+        }
+        if settings.offers(ToolSet::Rows) {
+            for table in Table::ALL {
+                let told = table.told(hosts);
+                names.take(&told.name);
+                add(told, Does::Rows(table));
             }
         }
         let told = read_result();
@@ -169,6 +184,7 @@ impl Served {
     pub(super) fn call(&self, arguments: JsonObject) -> Result<Call, Wrong> {
         match &self.does {
             Does::Core(kind) => kind.ask(arguments).map(Call::Run),
+            Does::Rows(table) => table.ask(arguments).map(Call::Rows),
             Does::Profile(fixed) => fixed.ask(arguments).map(Call::Run),
             Does::Command(preset) => preset.ask(arguments).map(Call::Run),
             Does::Custom(tool) => custom::ask(tool, arguments).map(Call::Run),

@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 
 use crate::mcp::hosts::Hosts;
 
-/// The schema of a tool's arguments, of which some must be given.
+/// The schema of a tool's arguments, of which some must be given. Others than these are refused when a
+/// tool is called, which need not stand here.
 pub(super) fn input(properties: Value, required: &[&str]) -> JsonObject {
     let mut schema = object(json!({"type": "object", "properties": properties}));
     if !required.is_empty() {
         schema.insert("required".to_owned(), json!(required));
     }
-    schema.insert("additionalProperties".to_owned(), Value::Bool(false));
     schema
 }
 
@@ -44,7 +44,13 @@ pub(super) fn text(about: &str) -> Value {
 
 /// A number that counts something.
 pub(super) fn count(about: &str) -> Value {
-    json!({"type": "integer", "minimum": 0, "description": about})
+    json!({"type": "integer", "description": about})
+}
+
+/// One of some words.
+pub(super) fn one_of(words: &[&str]) -> Value {
+    // Not every client takes an enumeration without a type.
+    json!({"type": "string", "enum": words})
 }
 
 /// Yes or no.
