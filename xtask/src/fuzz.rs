@@ -21,10 +21,11 @@ struct Target {
     longest_bytes: usize,
 }
 
-const TARGETS: [Target; 6] = [
+const TARGETS: [Target; 7] = [
     Target { name: "output", longest_bytes: 4096 },
     Target { name: "profile", longest_bytes: 32_768 },
     Target { name: "request", longest_bytes: 4096 },
+    Target { name: "rows", longest_bytes: 4096 },
     Target { name: "rules", longest_bytes: 1024 },
     Target { name: "seccomp", longest_bytes: 4096 },
     Target { name: "wire", longest_bytes: 4096 },
