@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use shannot_policy::types::AbsPath;
 
+use super::found::Found;
 use super::text::{Line, Lines, kept};
 use super::{Ending, ParseError, Query, RowLimit, Silence, words};
 
@@ -100,7 +101,12 @@ impl Query for Disks {
         }
     }
 
-    fn rows(&self, dialect: Dialect, mut lines: Lines<'_>) -> Result<Vec<Disk>, ParseError> {
+    fn rows(
+        &self,
+        dialect: Dialect,
+        mut lines: Lines<'_>,
+        found: &mut Found<Disk>,
+    ) -> Result<(), ParseError> {
         let Some(title) = lines.next() else {
             return Err(ParseError::at(1, "the titles of df", ""));
         };
@@ -110,9 +116,9 @@ impl Query for Disks {
                     return Err(title.error("the title `Mounted on`"));
                 };
                 let column = title.whole()[..at].chars().count();
-                lines.map(|line| coreutils(line, column)).collect()
+                lines.try_for_each(|line| coreutils(line, column).map(|disk| found.push(disk)))
             }
-            Dialect::Posix => lines.map(posix).collect(),
+            Dialect::Posix => lines.try_for_each(|line| posix(line).map(|disk| found.push(disk))),
         }
     }
 

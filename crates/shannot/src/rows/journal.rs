@@ -5,6 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::found::Found;
 use super::text::{Line, Lines, kept};
 use super::{Ending, ParseError, Query, RowLimit, Silence, words};
 
@@ -102,6 +103,9 @@ pub enum Dialect {
     Journalctl,
 }
 
+/// More than journalctl writes of these fields: each is null from 4 KiB on. JSON takes many times its
+/// length in memory.
+const LONGEST_ENTRY: usize = 1 << 20;
 /// RFC 3339 has no year behind 9999: its end, in microseconds.
 const LAST_TIME: u64 = 253_402_300_800_000_000;
 
@@ -142,11 +146,17 @@ impl Query for Journal {
         }
     }
 
-    fn rows(&self, dialect: Dialect, lines: Lines<'_>) -> Result<Vec<Entry>, ParseError> {
+    fn rows(
+        &self,
+        dialect: Dialect,
+        lines: Lines<'_>,
+        found: &mut Found<Entry>,
+    ) -> Result<(), ParseError> {
         match dialect {
-            // `-- No entries --`
             Dialect::Journalctl => {
-                lines.filter(|line| !line.whole().starts_with("-- ")).map(entry).collect()
+                // `-- No entries --`
+                let mut entries = lines.filter(|line| !line.whole().starts_with("-- "));
+                entries.try_for_each(|line| entry(line).map(|row| found.push(row)))
             }
         }
     }
@@ -157,6 +167,9 @@ impl Query for Journal {
 }
 
 fn entry(line: Line<'_>) -> Result<Entry, ParseError> {
+    if line.whole().len() > LONGEST_ENTRY {
+        return Err(line.error("an entry of no more than 1 MiB"));
+    }
     let fields: Map<String, Value> =
         serde_json::from_str(line.whole()).map_err(|_| line.error("an entry as a JSON object"))?;
     let field = |name: &str| fields.get(name).and_then(text);

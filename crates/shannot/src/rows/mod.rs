@@ -17,6 +17,7 @@
 //! ```
 
 mod disks;
+mod found;
 mod journal;
 mod packages;
 mod processes;
@@ -29,6 +30,7 @@ use serde_json::Value;
 use shannot_policy::profile::{Glob, PatternError};
 
 pub use disks::{Disk, Disks};
+use found::{Compare, Found};
 pub use journal::{Entry, Journal, Priority};
 pub use packages::{Package, Packages};
 pub use processes::{Order, Process, Processes};
@@ -39,7 +41,8 @@ use text::Lines;
 /// The most rows that a query gives, whatever it asks for.
 pub const MOST_ROWS: u32 = 1000;
 
-/// What one noun can be asked for, and how its commands answer.
+/// What one noun can be asked for, and how its commands answer. The nouns of this module have it, and no
+/// others can.
 pub trait Query {
     /// One row of the answer.
     type Row: Serialize;
@@ -52,11 +55,20 @@ pub trait Query {
     fn stages(&self, dialect: Self::Dialect) -> Vec<Vec<String>>;
     /// How the command ends when it has answered.
     fn ending(dialect: Self::Dialect) -> Ending;
-    /// The rows that are asked for, in the order that is asked for.
+    /// Finds the rows that are asked for.
     ///
     /// # Errors
     /// A line is not what this command writes.
-    fn rows(&self, dialect: Self::Dialect, lines: Lines<'_>) -> Result<Vec<Self::Row>, ParseError>;
+    fn rows(
+        &self,
+        dialect: Self::Dialect,
+        lines: Lines<'_>,
+        found: &mut Found<Self::Row>,
+    ) -> Result<(), ParseError>;
+    /// Which rows come first; without, those that are printed first.
+    fn order(&self) -> Option<Compare<Self::Row>> {
+        None
+    }
     /// The most rows.
     fn limit(&self) -> RowLimit;
 
@@ -81,9 +93,9 @@ pub trait Query {
         // Every one of these commands ends its last line, too.
         let whole = stdout.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
         let text = String::from_utf8_lossy(&stdout[..whole]);
-        let mut rows = self.rows(*dialect, Lines::new(&text))?;
-        let total = rows.len() as u64;
-        rows.truncate(self.limit().rows());
+        let mut found = Found::new(self.limit(), self.order());
+        self.rows(*dialect, Lines::new(&text), &mut found)?;
+        let (rows, total) = found.finish();
         Ok(Table { rows, total, cut_short: whole < stdout.len() })
     }
 }

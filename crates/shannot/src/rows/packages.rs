@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::found::{Compare, Found};
 use super::text::{Line, Lines, kept};
 use super::{Ending, NamePattern, ParseError, Query, RowLimit, Silence, words};
 
@@ -77,8 +78,12 @@ impl Query for Packages {
         }
     }
 
-    fn rows(&self, dialect: Dialect, lines: Lines<'_>) -> Result<Vec<Package>, ParseError> {
-        let mut rows = Vec::new();
+    fn rows(
+        &self,
+        dialect: Dialect,
+        lines: Lines<'_>,
+        found: &mut Found<Package>,
+    ) -> Result<(), ParseError> {
         for line in lines {
             let package = match dialect {
                 Dialect::Dpkg | Dialect::Rpm => columns(line)?,
@@ -90,11 +95,14 @@ impl Query for Packages {
             // dpkg also knows names of packages that only others name.
             let absent = package.status.as_deref() == Some("not-installed");
             if !absent && self.name.as_ref().is_none_or(|name| name.matches(&package.name)) {
-                rows.push(package);
+                found.push(package);
             }
         }
-        rows.sort_unstable();
-        Ok(rows)
+        Ok(())
+    }
+
+    fn order(&self) -> Option<Compare<Package>> {
+        Some(Package::cmp)
     }
 
     fn limit(&self) -> RowLimit {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::found::{Compare, Found};
 use super::text::{Line, Lines, kept};
 use super::{Ending, ParseError, Query, RowLimit, Silence, words};
 
@@ -43,6 +44,7 @@ pub struct Process {
     /// Its parent's id.
     pub ppid: u32,
     /// Its effective user's name, or number where there is no name. busybox cuts it to 8 characters.
+    /// In a box of tier T2 all but its own user are `nobody`.
     pub user: String,
     /// `R` runs, `S` sleeps, `D` waits for a device, `Z` has ended, `T` is stopped, `I` is idle: ps(1).
     pub state: String,
@@ -101,25 +103,32 @@ impl Query for Processes {
         }
     }
 
-    fn rows(&self, dialect: Dialect, lines: Lines<'_>) -> Result<Vec<Process>, ParseError> {
-        let mut rows = Vec::new();
+    fn rows(
+        &self,
+        dialect: Dialect,
+        lines: Lines<'_>,
+        found: &mut Found<Process>,
+    ) -> Result<(), ParseError> {
         for line in lines {
             let process = match dialect {
                 Dialect::Procps => procps(line),
                 Dialect::Busybox => busybox(line),
             }?;
             if self.wants(&process) {
-                rows.push(process);
+                found.push(process);
             }
         }
-        match self.sort {
-            Order::Cpu => rows.sort_by(|a, b| {
-                b.cpu_percent.unwrap_or(0.0).total_cmp(&a.cpu_percent.unwrap_or(0.0))
-            }),
-            Order::Memory => rows.sort_by_key(|process| std::cmp::Reverse(process.rss_bytes)),
-            Order::Pid => rows.sort_by_key(|process| process.pid),
-        }
-        Ok(rows)
+        Ok(())
+    }
+
+    fn order(&self) -> Option<Compare<Process>> {
+        Some(match self.sort {
+            Order::Cpu => {
+                |a, b| b.cpu_percent.unwrap_or(0.0).total_cmp(&a.cpu_percent.unwrap_or(0.0))
+            }
+            Order::Memory => |a, b| b.rss_bytes.cmp(&a.rss_bytes),
+            Order::Pid => |a, b| a.pid.cmp(&b.pid),
+        })
     }
 
     fn limit(&self) -> RowLimit {

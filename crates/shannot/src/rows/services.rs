@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::found::Found;
 use super::text::{Line, Lines, kept};
 use super::{Ending, NamePattern, ParseError, Query, RowLimit, Silence, words};
 
@@ -117,20 +118,26 @@ impl Query for Services {
         }
     }
 
-    fn rows(&self, dialect: Dialect, lines: Lines<'_>) -> Result<Vec<Service>, ParseError> {
-        let mut found = Found::default();
+    fn rows(
+        &self,
+        dialect: Dialect,
+        lines: Lines<'_>,
+        found: &mut Found<Service>,
+    ) -> Result<(), ParseError> {
+        let mut told = Told::default();
         match dialect {
             Dialect::Systemd => {
                 for line in lines {
-                    found.add(line)?;
+                    told.add(line)?;
                 }
             }
         }
-        if found.states.is_empty() {
+        if told.states.is_empty() {
             let expected = "a service of `systemctl list-unit-files`, which lists none here";
             return Err(ParseError::at(1, expected, ""));
         }
-        Ok(found.services().filter(|service| self.wants(service)).collect())
+        told.services().filter(|service| self.wants(service)).for_each(|row| found.push(row));
+        Ok(())
     }
 
     fn limit(&self) -> RowLimit {
@@ -149,7 +156,7 @@ impl Services {
 
 /// What has been read so far.
 #[derive(Debug, Default)]
-struct Found<'a> {
+struct Told<'a> {
     /// State and preset, by unit.
     states: BTreeMap<&'a str, (&'a str, Option<&'a str>)>,
     /// Descriptions by unit, with the weight of the file that each is from.
@@ -164,7 +171,7 @@ struct Found<'a> {
 /// directory.
 type Weight<'a> = (Option<&'a str>, std::cmp::Reverse<usize>);
 
-impl<'a> Found<'a> {
+impl<'a> Told<'a> {
     fn add(&mut self, line: Line<'a>) -> Result<(), ParseError> {
         let Some((file, content)) = line.whole().split_once('\0') else {
             return Err(line.error("a file's name, NUL, and a line of the file"));

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::found::Found;
 use super::text::{Line, Lines, kept};
 use super::{Ending, ParseError, Query, RowLimit, Silence, words};
 
@@ -57,7 +58,8 @@ pub struct Socket {
     pub peer_address: String,
     /// The other side's port.
     pub peer_port: Option<u16>,
-    /// The user that made it, by number. Not told of Unix and raw sockets, and by netstat.
+    /// The user that made it, by number; in a box of tier T2 65534 for all but its own. Not told of Unix
+    /// and raw sockets, and by netstat.
     pub uid: Option<u32>,
     /// The inode, which `/proc/PID/fd` names.
     pub inode: Option<u64>,
@@ -113,8 +115,12 @@ impl Query for Sockets {
         }
     }
 
-    fn rows(&self, dialect: Dialect, lines: Lines<'_>) -> Result<Vec<Socket>, ParseError> {
-        let mut rows = Vec::new();
+    fn rows(
+        &self,
+        dialect: Dialect,
+        lines: Lines<'_>,
+        found: &mut Found<Socket>,
+    ) -> Result<(), ParseError> {
         for line in lines {
             let socket = match dialect {
                 Dialect::Ss if self.protocol == Some(Protocol::Unix) => unix(line)?,
@@ -123,10 +129,10 @@ impl Query for Sockets {
                 Dialect::Netstat => netstat(line)?,
             };
             if self.wants(&socket) {
-                rows.push(socket);
+                found.push(socket);
             }
         }
-        Ok(rows)
+        Ok(())
     }
 
     fn limit(&self) -> RowLimit {

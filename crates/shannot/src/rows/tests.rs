@@ -256,6 +256,8 @@ fn entries_of_the_journal() {
     let late = "{\"__REALTIME_TIMESTAMP\":\"253402300800000000\"}\n";
     assert!(wrong(&Journal::default(), 0, late).starts_with("line 1: "));
     assert!(wrong(&Journal::default(), 0, &format!("{}\n", "[".repeat(9000))).len() < 300);
+    let long = format!("{{\"MESSAGE\":[0{}]}}\n", ",0".repeat(1 << 20));
+    assert!(wrong(&Journal::default(), 0, &long).contains("no more than 1 MiB"));
 }
 
 #[test]
@@ -306,6 +308,9 @@ fn rows_are_bounded() {
     let many: String = (0..500).map(|n| format!("p{n} 1\n")).collect();
     let mut table = rows.parse(&rows.attempts()[3], many.as_bytes()).unwrap();
     assert_eq!((table.rows.len(), table.total), (100, 500));
+    let mut names: Vec<String> = (0..500).map(|n| format!("p{n}")).collect();
+    names.sort();
+    assert!(table.rows.iter().map(|row| row["name"].as_str().unwrap()).eq(&names[..100]));
     table.shorten(300);
     assert!(!table.rows.is_empty() && serde_json::to_string(&table.rows).unwrap().len() <= 301);
     for limit in [0, 1001] {
