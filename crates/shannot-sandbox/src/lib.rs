@@ -40,7 +40,7 @@ mod proc;
 pub use {
     host::Host,
     native::{
-        Begun, Child, Prepared, Stdio, Warm, WarmError, begin, bwrap_call, prepare, stage_two,
-        start,
+        Begun, Child, Prepared, Stdio, Warm, WarmError, begin, bwrap_call, give_memory_back,
+        one_heap, prepare, stage_two, start,
     },
 };

@@ -56,6 +56,16 @@ pub(crate) fn examine(profile: &Profile) -> Result<Report, Error> {
     doctor::examine(profile)
 }
 
+/// Keeps the memory of a program small that lives for long.
+pub(crate) fn one_heap() {
+    shannot::sandbox::one_heap();
+}
+
+/// Gives memory back that is not in use.
+pub(crate) fn give_memory_back() {
+    shannot::sandbox::give_memory_back();
+}
+
 /// `shannot agent …`.
 pub(crate) fn agent(args: &Agent) -> ExitCode {
     agent::run(args)

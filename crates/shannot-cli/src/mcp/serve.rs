@@ -26,6 +26,8 @@ const LAST_ANSWERS: Duration = Duration::from_secs(1);
 /// # Errors
 /// The configuration is wrong, or the client does not speak the protocol.
 pub(super) fn run(args: &McpServe, global: &Global) -> Result<(), Error> {
+    // Before there are threads.
+    crate::here::one_heap();
     let settings = Settings::new(args, global)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -1,5 +1,6 @@
 //! What the server answers to which request.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use rmcp::model::{
@@ -42,6 +43,8 @@ struct Shared {
     settings: Settings,
     offer: RwLock<Arc<Offer>>,
     results: Results,
+    /// How many calls were answered.
+    answered: AtomicU64,
     /// How often the offer has changed.
     changes: watch::Sender<u64>,
 }
@@ -52,7 +55,8 @@ impl Server {
     pub(super) fn new(settings: Settings) -> Result<Self, Error> {
         let offer = RwLock::new(Arc::new(Offer::read(&settings)?));
         let (results, changes) = (Results::default(), watch::Sender::new(0));
-        Ok(Self(Arc::new(Shared { settings, offer, results, changes })))
+        let answered = AtomicU64::new(0);
+        Ok(Self(Arc::new(Shared { settings, offer, results, answered, changes })))
     }
 
     pub(super) fn settings(&self) -> &Settings {
@@ -61,6 +65,11 @@ impl Server {
 
     pub(super) fn results(&self) -> &Results {
         &self.0.results
+    }
+
+    /// How many calls were answered.
+    pub(super) fn answered(&self) -> u64 {
+        self.0.answered.load(Ordering::Relaxed)
     }
 
     pub(super) fn locale(&self) -> &Locale {
@@ -132,6 +141,7 @@ impl ServerHandler for Server {
             // A model can mend what it is told of.
             Err(Wrong(why)) => Answer::refused(&why).into_result(),
         };
+        self.0.answered.fetch_add(1, Ordering::Relaxed);
         Ok(CallToolResponse::Complete(result))
     }
 

@@ -42,6 +42,7 @@ pub use child::Child;
 pub use prepare::{Prepared, bwrap_call, prepare};
 pub use run::{Begun, Stdio, begin, start};
 pub use stage_two::stage_two;
+pub use sys::{give_memory_back, one_heap};
 pub use warm::{Warm, WarmError};
 
 /// The program's descriptor; see [`shannot_policy::plan::PROGRAM_FD`].

@@ -411,3 +411,23 @@ pub(crate) fn getpid_by_int80() -> Sys<usize> {
     }
     result(ret as isize)
 }
+
+/// Keeps all threads on one heap, `mallopt(3)`. Each heap of a thread's own would stay as large as it
+/// once was, for programs that live for long and are small. Does nothing where the C library has no such
+/// option.
+pub fn one_heap() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: it takes two numbers, and a lock of its own.
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 1);
+    }
+}
+
+/// Gives free memory back to the kernel, `malloc_trim(3)`. Does nothing where the C library cannot.
+pub fn give_memory_back() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: it takes a number, holds the lock of the heap, and frees nothing that is in use.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
