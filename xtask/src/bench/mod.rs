@@ -5,6 +5,7 @@
 //! Nothing here passes or fails.
 
 mod in_process;
+mod mcp;
 mod program;
 mod ssh;
 mod stream;
@@ -44,12 +45,17 @@ impl Row {
 }
 
 /// Builds the release programs, then prints all tables, as root and as an ordinary user; or those of
-/// calls over SSH, as root, who needs no password for an sshd.
+/// calls over SSH or of an MCP server, as root, who needs no password for an sshd.
 pub(crate) fn run(args: &[String]) -> Result<(), String> {
     if let [first, rest @ ..] = args
         && first == "ssh"
     {
         return over_ssh(rest);
+    }
+    if let [first, rest @ ..] = args
+        && first == "mcp"
+    {
+        return of_mcp(rest);
     }
     let rounds = match args {
         [] => 200,
@@ -89,6 +95,16 @@ fn over_ssh(args: &[String]) -> Result<(), String> {
     let xtask = shared.build("xtask", "xtask", "")?;
     let mut measure = Command::new(&xtask);
     setup::run(measure.args(["bench", "ssh", &rounds.to_string()]).arg(&shannot).current_dir("/"))
+}
+
+fn of_mcp(args: &[String]) -> Result<(), String> {
+    let rounds = args.first().map_or(Ok(100), |n| n.parse());
+    let rounds = rounds.map_err(|_| "the number of rounds is no number".to_owned())?;
+    let packages = ["bubblewrap", "openssh-client", "openssh-server", "procps", "python3-venv"];
+    setup::packages(&packages)?;
+    let shared = Shared::new()?;
+    let shannot = shared.build("shannot-cli", "shannot", "-Ctarget-feature=+crt-static")?;
+    mcp::tables(rounds, &shannot)
 }
 
 /// A directory from which every user can run programs; removed with the value.

@@ -46,7 +46,7 @@ pub(super) fn tables(rounds: usize, shannot: &Path) -> Result<(), String> {
     sshd.fleet()
 }
 
-struct Sshd {
+pub(super) struct Sshd {
     dir: PathBuf,
     port: u16,
     shannot: PathBuf,
@@ -72,7 +72,7 @@ impl Drop for Sshd {
 }
 
 impl Sshd {
-    fn new(shannot: &Path) -> Result<Self, String> {
+    pub(super) fn new(shannot: &Path) -> Result<Self, String> {
         let failed = |what: &str, e: std::io::Error| format!("cannot {what}: {e}");
         let dir = std::env::temp_dir().join(format!("shannot-bench-ssh-{}", std::process::id()));
         fs::create_dir(&dir).map_err(|e| failed("make a directory", e))?;
@@ -109,6 +109,16 @@ impl Sshd {
             }
         }
         Ok(sshd)
+    }
+
+    /// A configuration with this host as the target `far`.
+    pub(super) fn as_target(&self) -> String {
+        let (dir, port, shannot) = (self.dir.display(), self.port, self.shannot.display());
+        format!(
+            "[executor.far]\ntype = \"ssh\"\nhost = \"127.0.0.1\"\nusername = \"root\"\n\
+             port = {port}\nkey_file = \"{dir}/id\"\nknown_hosts = \"{dir}/known\"\n\
+             helper_path = \"{shannot}\"\n"
+        )
     }
 
     fn target(&self, port: u16) -> Result<SshTarget, String> {
