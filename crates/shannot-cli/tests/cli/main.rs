@@ -13,6 +13,7 @@ mod fleet;
 mod harness;
 mod json;
 mod mcp;
+mod mcp_far;
 mod mcp_offer;
 mod mcp_rows;
 mod profiles;
