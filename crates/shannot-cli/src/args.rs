@@ -1,7 +1,7 @@
 //! The command line as data: definitions, and nothing that acts.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser};
 use shannot::destination::{Destination, Port, UserName};
@@ -35,7 +35,16 @@ impl Cli {
     /// Building every subcommand takes longer than reading one. `run`, which somebody waits for
     /// each time, is read alone where it stands first; whatever is not right then is read again by
     /// the whole, which knows what to say.
+    ///
+    /// Called as `shannot-mcp`, by a link, the program is `mcp serve`.
     pub(crate) fn read(words: &[OsString]) -> Result<Self, clap::Error> {
+        if let [called, after @ ..] = words
+            && Path::new(called).file_stem().is_some_and(|name| name == "shannot-mcp")
+        {
+            let serve = ["mcp", "serve"].map(OsString::from);
+            let words = std::iter::once(called.clone()).chain(serve);
+            return Self::try_parse_from(words.chain(after.iter().cloned()));
+        }
         if let [_, after @ ..] = words
             && after.first().is_some_and(|word| word == "run")
             && let Ok(RunAlone { global, run }) = RunAlone::try_parse_from(after)
