@@ -1,12 +1,13 @@
 //! The command line as data: definitions, and nothing that acts.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Parser};
 use shannot::destination::{Destination, Port, UserName};
 use shannot::policy::types::{ProfileName, Timeout};
 
+use crate::mcp::{McpInstall, McpTest, McpUninstall};
 use crate::targets::{AgentUrl, Selection, TargetName};
 
 /// Runs diagnostic commands in a read-only box that the kernel enforces.
@@ -35,16 +36,7 @@ impl Cli {
     /// Building every subcommand takes longer than reading one. `run`, which somebody waits for
     /// each time, is read alone where it stands first; whatever is not right then is read again by
     /// the whole, which knows what to say.
-    ///
-    /// Called as `shannot-mcp`, by a link, the program is `mcp serve`.
     pub(crate) fn read(words: &[OsString]) -> Result<Self, clap::Error> {
-        if let [called, after @ ..] = words
-            && Path::new(called).file_stem().is_some_and(|name| name == "shannot-mcp")
-        {
-            let serve = ["mcp", "serve"].map(OsString::from);
-            let words = std::iter::once(called.clone()).chain(serve);
-            return Self::try_parse_from(words.chain(after.iter().cloned()));
-        }
         if let [_, after @ ..] = words
             && after.first().is_some_and(|word| word == "run")
             && let Ok(RunAlone { global, run }) = RunAlone::try_parse_from(after)
@@ -120,6 +112,17 @@ impl Subcommand {
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Mcp {
     Serve(McpServe),
+    Install(McpInstall),
+    Uninstall(McpUninstall),
+    /// List the clients of this machine, and where Shannot is installed
+    #[command(after_long_help = "\
+Example:
+  shannot mcp list --json
+
+Exit codes:
+  0 listed; 1 the file of a client cannot be read")]
+    List,
+    Test(McpTest),
 }
 
 /// Serve a client on standard input and output
@@ -153,6 +156,19 @@ pub(crate) enum ToolSet {
     Commands,
     /// All of these
     All,
+}
+
+impl ToolSet {
+    /// Its name on the command line.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Core => "core",
+            Self::Rows => "rows",
+            Self::Profiles => "profiles",
+            Self::Commands => "commands",
+            Self::All => "all",
+        }
+    }
 }
 
 /// Name the hosts that commands can run on

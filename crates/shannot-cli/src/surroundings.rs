@@ -45,6 +45,16 @@ impl Surroundings {
         }
     }
 
+    /// The directory that a variable names, where it is absolute.
+    pub(crate) fn directory(name: &str) -> Option<PathBuf> {
+        absolute(name)
+    }
+
+    /// The directories in which this user's programs are looked for.
+    pub(crate) fn search_path() -> Vec<PathBuf> {
+        env::var_os("PATH").map_or_else(Vec::new, |path| env::split_paths(&path).collect())
+    }
+
     /// Where this user's programs make sockets: `$XDG_RUNTIME_DIR`, or that of temporary files.
     pub(crate) fn sockets() -> Option<PathBuf> {
         system::SSH_SHARES.then(|| absolute("XDG_RUNTIME_DIR").unwrap_or_else(env::temp_dir))

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use crate::exit_code::ExitCode;
 
 /// Prints the answer. What is wrong goes to stderr, and its exit code 125 where the
-/// subcommand is `run`, since 2 could be the command's, or `remote`, which tells all failures so.
+/// subcommand is `run`, since 2 could be the command's, or `remote` or `mcp`, which tell all failures so.
 pub(crate) fn answer(error: &clap::Error, words: &[OsString]) -> ExitCode {
     let text = error.render();
     if !error.use_stderr() {
@@ -18,7 +18,7 @@ pub(crate) fn answer(error: &clap::Error, words: &[OsString]) -> ExitCode {
     let text = text.strip_prefix("error: ").unwrap_or(&text);
     crate::render::human::complain(text);
     match subcommand(words) {
-        Some(word) if word == "run" || word == "remote" => ExitCode::Failed,
+        Some(word) if word == "run" || word == "remote" || word == "mcp" => ExitCode::Failed,
         _ => ExitCode::Usage,
     }
 }

@@ -97,6 +97,12 @@ impl TierBox {
     }
 }
 
+/// # Errors
+/// That it cannot be had.
+pub(crate) fn works(_: &Profile) -> Result<String, Error> {
+    Err(cannot())
+}
+
 /// Says that there are none.
 pub(crate) fn boxes(_: &Grant) -> Result<Vec<TierBox>, Error> {
     human::complain(CANNOT);

@@ -9,12 +9,16 @@ use std::path::{Path, PathBuf};
 use crate::error::Error;
 use crate::system::{Dir, Facts};
 
+mod foreign;
 mod lock;
+mod spelling;
 mod stamp;
 mod write;
 
 pub(crate) use crate::system::Version;
+pub(crate) use foreign::Foreign;
 pub(crate) use lock::Lock;
+pub(crate) use spelling::Spelling;
 pub(crate) use stamp::Stamp;
 pub(crate) use write::{Existing, Taken, write};
 
@@ -23,6 +27,8 @@ pub(crate) use write::{Existing, Taken, write};
 pub(crate) enum Role {
     Profile,
     Config,
+    /// The configuration of another program, which this one adds itself to.
+    Client,
 }
 
 impl Role {
@@ -30,11 +36,21 @@ impl Role {
         match self {
             Self::Profile => "a profile",
             Self::Config => "configuration",
+            Self::Client => "a client's configuration",
+        }
+    }
+
+    /// The most bytes of one.
+    const fn largest(self) -> usize {
+        match self {
+            Self::Profile | Self::Config => LARGEST,
+            // Some clients keep much else in it.
+            Self::Client => 16 << 20,
         }
     }
 }
 
-/// The most bytes of either.
+/// The most bytes of a profile and of configuration.
 const LARGEST: usize = 1 << 20;
 const _: () = assert!(LARGEST == shannot::policy::profile::LARGEST_PROFILE);
 
@@ -168,10 +184,12 @@ impl Opened {
         let refused =
             |why: &str, hint: &str| Err(untrusted(role, &path, (why.to_owned(), hint.to_owned())));
         let mut bytes = Vec::new();
-        let most = u64::try_from(LARGEST).unwrap_or(u64::MAX);
+        let largest = role.largest();
+        let most = u64::try_from(largest).unwrap_or(u64::MAX);
         let read = file.take(most + 1).read_to_end(&mut bytes).map_err(failed)?;
-        if read > LARGEST {
-            return refused("it is too long", "it may have at most 1 MiB");
+        if read > largest {
+            let hint = format!("it may have at most {} MiB", largest >> 20);
+            return refused("it is too long", &hint);
         }
         let Ok(text) = String::from_utf8(bytes) else {
             return refused("it is not UTF-8", "save it as UTF-8");

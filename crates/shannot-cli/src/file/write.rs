@@ -4,9 +4,9 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::Path;
 
-use super::{LARGEST, Version, parts};
+use super::{Role, Version, parts};
 use crate::error::Error;
-use crate::system::Dir;
+use crate::system::{Dir, Facts};
 
 /// What becomes of a file that is there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,13 +34,28 @@ pub(crate) enum Taken {
 /// The text is longer than what is read of such a file; there is a file that shall be kept; the
 /// directory cannot be read or written to. The file is as it was then.
 pub(crate) fn write(path: &Path, text: &str, existing: Existing) -> Result<(), Error> {
+    write_like(Role::Config, path, text, existing, None)
+}
+
+/// The same, for whoever has the access that another file gives, where there is none yet.
+///
+/// # Errors
+/// As of [`write`].
+pub(super) fn write_like(
+    role: Role,
+    path: &Path,
+    text: &str,
+    existing: Existing,
+    like: Option<Facts>,
+) -> Result<(), Error> {
     let failed = |source: io::Error| Error::Write { path: path.to_owned(), source };
-    if text.len() > LARGEST {
-        return Err(failed(io::Error::other("it would have more than 1 MiB")));
+    if text.len() > role.largest() {
+        let most = role.largest() >> 20;
+        return Err(failed(io::Error::other(format!("it would have more than {most} MiB"))));
     }
     let (dir, name) = parts(path).ok_or_else(|| failed(io::Error::other("it names no file")))?;
     let dir = Dir::open_to_write(dir).map_err(failed)?;
-    put(&dir, name, text, existing).map_err(|source| {
+    put(role, &dir, name, text, existing, like).map_err(|source| {
         if source.kind() == io::ErrorKind::AlreadyExists {
             return Error::Exists { path: path.to_owned() };
         }
@@ -48,13 +63,21 @@ pub(crate) fn write(path: &Path, text: &str, existing: Existing) -> Result<(), E
     })
 }
 
-fn put(dir: &Dir, name: &OsStr, text: &str, existing: Existing) -> io::Result<()> {
+fn put(
+    role: Role,
+    dir: &Dir,
+    name: &OsStr,
+    text: &str,
+    existing: Existing,
+    like: Option<Facts>,
+) -> io::Result<()> {
     let before = dir.facts_of(name)?;
     let mut own = OsString::from(".");
     own.push(name);
     // No two writers have the same, not even after one of them was killed.
     own.push(format!(".{:016x}", u64::from_ne_bytes(random()?)));
-    let draft = dir.draft(own, text, before.filter(|_| existing != Existing::Keep))?;
+    let draft =
+        dir.draft(own, text, like.or(before.filter(|_| existing != Existing::Keep)), role)?;
     let taken = match existing {
         Existing::Replace => Taken::Replaced,
         Existing::Keep | Existing::ReplaceThis(None) => Taken::Fails,

@@ -104,6 +104,22 @@ impl Here {
     }
 }
 
+/// In which box the commands of a profile run here.
+///
+/// # Errors
+/// In none.
+pub(crate) fn works(profile: &Profile) -> Result<String, Error> {
+    let report = doctor::examine(profile)?;
+    let name = &profile.name;
+    match report.runs_in {
+        Some(tier) => Ok(format!("boxed in tier {tier} (profile `{name}`)")),
+        None => Err(Error::Asked {
+            what: format!("no box of the profile `{name}` can be made here"),
+            hint: format!("`shannot doctor --profile {name}` tells what this host lacks"),
+        }),
+    }
+}
+
 /// The boxes that would be tried for a grant, in order.
 ///
 /// # Errors

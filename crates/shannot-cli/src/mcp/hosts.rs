@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::profiles::Profiles;
 use crate::remote;
 use crate::surroundings::Surroundings;
-use crate::targets::{self, Target, TargetName, Targets};
+use crate::targets::{self, Selection, Target, TargetName, Targets};
 
 /// What is offered.
 #[derive(Debug, Default)]
@@ -162,6 +162,25 @@ impl Hosts {
     }
 }
 
+/// The targets that are selected, or else every one that commands can run on.
+///
+/// # Errors
+/// There is no such target.
+pub(super) fn offered<'t>(
+    targets: &'t Targets,
+    selection: Option<&Selection>,
+) -> Result<Vec<&'t Target>, Error> {
+    let runs = |target: &&Target| match target.executor {
+        targets::Executor::Local => crate::here::MAKES_BOXES,
+        targets::Executor::Ssh(_) => true,
+        targets::Executor::Http(_) => false,
+    };
+    match selection {
+        Some(selection) => targets.select(selection),
+        None => Ok(targets.targets.values().filter(runs).collect()),
+    }
+}
+
 /// The names that are selected. One that has gone since the start is told, and left out.
 fn select(
     targets: &Targets,
@@ -172,17 +191,10 @@ fn select(
     let names = |selected: Vec<&Target>| -> Vec<TargetName> {
         selected.iter().map(|target| target.name.value.clone()).collect()
     };
-    let Some(selection) = &settings.selection else {
-        let runs = |target: &&Target| match target.executor {
-            targets::Executor::Local => crate::here::MAKES_BOXES,
-            targets::Executor::Ssh(_) => true,
-            targets::Executor::Http(_) => false,
-        };
-        return Ok(names(targets.targets.values().filter(runs).collect()));
+    let selection = match &settings.selection {
+        Some(selection) if is_again => selection,
+        asked => return offered(targets, asked.as_ref()).map(names),
     };
-    if !is_again {
-        return targets.select(selection).map(names);
-    }
     let mut all = Vec::new();
     for one in selection.each() {
         match targets.select(&one) {

@@ -8,6 +8,7 @@ mod answer;
 mod arguments;
 mod ask;
 mod calls;
+mod clients;
 mod completion;
 mod course;
 mod excerpt;
@@ -24,14 +25,19 @@ mod server;
 mod settings;
 mod tools;
 
+pub(crate) use clients::{McpInstall, McpTest, McpUninstall};
+
 /// Does it.
 pub(crate) fn run(args: &Args, global: &Global) -> ExitCode {
-    let Args::Serve(args) = args;
-    match serve::run(args, global) {
-        Ok(()) => ExitCode::Fine,
-        Err(error) => {
-            human::complain_of(&error);
-            ExitCode::Failed
-        }
-    }
+    let done = match args {
+        Args::Serve(args) => serve::run(args, global).map(|()| ExitCode::Fine),
+        Args::Install(args) => clients::install(args, global),
+        Args::Uninstall(args) => clients::uninstall(args, global),
+        Args::List => clients::list(global),
+        Args::Test(args) => clients::test(args, global),
+    };
+    done.unwrap_or_else(|error| {
+        human::complain_of(&error);
+        ExitCode::Failed
+    })
 }

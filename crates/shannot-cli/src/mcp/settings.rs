@@ -106,7 +106,7 @@ impl Settings {
 }
 
 /// Names or paths with commas between.
-fn several(asked: &OsStr) -> Vec<OsString> {
+pub(super) fn several(asked: &OsStr) -> Vec<OsString> {
     match asked.to_str() {
         Some(text) => text.split(',').filter(|one| !one.is_empty()).map(OsString::from).collect(),
         None => vec![asked.to_owned()],

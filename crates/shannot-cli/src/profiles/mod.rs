@@ -258,7 +258,7 @@ fn is_there(path: &Path) -> bool {
 }
 
 /// `./x`, `/etc/x.toml` and `x.json` are paths, `x` is a name.
-fn is_path(asked: &OsStr) -> bool {
+pub(crate) fn is_path(asked: &OsStr) -> bool {
     let bytes = asked.as_encoded_bytes();
     bytes.iter().any(|byte| is_separator(char::from(*byte)))
         || bytes.ends_with(b".toml")

@@ -16,6 +16,7 @@ mod ssh;
 mod test;
 
 pub(crate) use ssh::ssh_target;
+pub(crate) use test::works;
 
 /// `shannot doctor --target …`.
 pub(crate) fn doctor(

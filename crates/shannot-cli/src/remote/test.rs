@@ -1,9 +1,9 @@
 //! `shannot remote test`: what works on the way to a host, step by step.
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use serde::Serialize;
+use shannot::policy::Profile;
 use shannot::sandbox::{Enforcement, Status};
 use shannot::{
     Answer, End, Executor as _, Failure, FailureKind, Helper, Io, Outcome, SshExecutor, SshTarget,
@@ -16,57 +16,12 @@ use crate::args::Global;
 use crate::error::{Error, chain};
 use crate::exit_code::ExitCode;
 use crate::profiles::Profiles;
-use crate::render::{human, json};
+use crate::render::human;
+use crate::render::steps::{Listener, Step, Told};
 use crate::request::grant_for_nothing;
+use crate::run::asked_profile;
 use crate::surroundings::Surroundings;
 use crate::targets::{Deploy, Files, Ssh, Target, TargetName, Targets};
-
-/// One step, as it is told.
-#[derive(Debug, Serialize)]
-struct Step {
-    step: &'static str,
-    works: bool,
-    took_ms: f64,
-    /// What was found, or what is wrong.
-    found: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    hint: Option<String>,
-}
-
-impl Step {
-    fn new(step: &'static str, took: Duration, found: Result<String, &Error>) -> Self {
-        let took_ms = (took.as_secs_f64() * 10_000.0).round() / 10.0;
-        match found {
-            Ok(found) => Self { step, works: true, took_ms, found, hint: None },
-            Err(error) => {
-                Self { step, works: false, took_ms, found: error.chain(), hint: error.hint() }
-            }
-        }
-    }
-}
-
-/// Tells the steps as they are taken.
-struct Told {
-    json: bool,
-    steps: Vec<Step>,
-}
-
-impl Told {
-    /// False if it does not work.
-    fn tell(&mut self, step: Step) -> bool {
-        let works = step.works;
-        if !self.json {
-            let Step { step, took_ms, found, hint, .. } = &step;
-            let mark = if works { "ok" } else { "FAILED" };
-            human::print(&format!("{step:<15} {mark:<6} {took_ms:>8.1} ms  {found}"));
-            if let Some(hint) = hint {
-                human::print(&format!("{:<15} hint: {hint}", ""));
-            }
-        }
-        self.steps.push(step);
-        works
-    }
-}
 
 /// Takes the steps until one fails.
 pub(super) fn run(
@@ -77,15 +32,29 @@ pub(super) fn run(
 ) -> Result<ExitCode, Error> {
     let targets = Targets::read(files, surroundings)?;
     let target = targets.targets.get(name).ok_or_else(|| targets.no_target(name))?;
+    let listener = if global.json { Listener::Program } else { Listener::Person };
+    let mut told = Told::new(listener);
     let ssh = of_ssh(target)?;
-    let way = SshTarget { sockets: Surroundings::sockets(), ..ssh_target(name, ssh)? };
-    let mut told = Told { json: global.json, steps: Vec::new() };
-    let works =
-        reach(&way, &mut told)? && answer(&way, target, ssh, global, surroundings, &mut told)?;
-    if global.json {
-        json::print(&told.steps);
-    }
+    let profile =
+        Profiles::new(surroundings).select(asked_profile(global, surroundings, target))?;
+    let works = take(target, ssh, &profile.profile, &mut told)?;
+    told.finish();
     Ok(if works { ExitCode::Fine } else { ExitCode::Finding })
+}
+
+/// Whether all works on the way to a host, told on stderr.
+///
+/// # Errors
+/// `ssh` would read something otherwise than the configuration means it.
+pub(crate) fn works(target: &Target, ssh: &Ssh, profile: &Profile) -> Result<bool, Error> {
+    let mut told = Told::new(Listener::Bystander);
+    take(target, ssh, profile, &mut told)
+}
+
+fn take(target: &Target, ssh: &Ssh, profile: &Profile, told: &mut Told) -> Result<bool, Error> {
+    let sockets = Surroundings::sockets();
+    let way = SshTarget { sockets, ..ssh_target(&target.name.value, ssh)? };
+    Ok(reach(&way, told)? && answer(&way, target, ssh, profile, told)?)
 }
 
 /// To the login there.
@@ -103,21 +72,17 @@ fn answer(
     way: &SshTarget,
     target: &Target,
     ssh: &Ssh,
-    global: &Global,
-    surroundings: &Surroundings,
+    profile: &Profile,
     told: &mut Told,
 ) -> Result<bool, Error> {
-    let asked = global.profile.as_deref().or(surroundings.profile.as_deref());
-    let asked = asked.or(target.profile.as_ref().map(|profile| profile.value.as_str().as_ref()));
-    let profile = Profiles::new(surroundings).select(asked)?.profile;
-    let grant = || grant_for_nothing(&profile);
+    let grant = || grant_for_nothing(profile);
     let runtime = runtime()?;
     let mut executor = SshExecutor::new(way.clone());
     let mut since = Instant::now();
     let mut answer = runtime.block_on(executor.answer());
     if let (Ok(Answer::Shell), Helper::Deployed(_)) = (&answer, &way.helper)
         && ssh.deploy.value == Deploy::Ask
-        && !told.json
+        && told.listener != Listener::Program
         && is_wanted(&target.name.value)?
     {
         deploy(&target.name.value, ssh, Program::needed()?)?;

@@ -6,4 +6,5 @@ pub(crate) mod human;
 pub(crate) mod json;
 pub(crate) mod labelled;
 pub(crate) mod stdout;
+pub(crate) mod steps;
 pub(crate) mod terminal;

@@ -8,7 +8,7 @@ use toml_edit::{Array, DocumentMut, Item, RawString, Table, TableLike, Value as 
 use super::stated::Stated;
 use super::{Files, Origin, TargetName, Targets};
 use crate::error::Error;
-use crate::file::{self, Existing, Lock, Role, Version};
+use crate::file::{self, Existing, Lock, Role, Spelling, Version};
 use crate::surroundings::Surroundings;
 use crate::system;
 
@@ -46,37 +46,6 @@ struct Open<'a> {
     /// The file that was read; `None` where there is none.
     version: Option<Version>,
     _lock: Lock,
-}
-
-/// What the editor of TOML does not keep of a text.
-#[derive(Debug, Clone, Copy)]
-struct Spelling {
-    byte_order_mark: bool,
-    /// Whether all lines end as on Windows.
-    crlf: bool,
-}
-
-impl Spelling {
-    const MARK: char = '\u{feff}';
-
-    fn of(text: &str) -> Self {
-        let lines = text.matches('\n').count();
-        Self {
-            byte_order_mark: text.starts_with(Self::MARK),
-            crlf: lines > 0 && text.matches("\r\n").count() == lines,
-        }
-    }
-
-    fn spell(self, document: &DocumentMut) -> String {
-        let mut text = document.to_string();
-        if self.crlf {
-            text = text.replace("\r\n", "\n").replace('\n', "\r\n");
-        }
-        if self.byte_order_mark && !text.starts_with(Self::MARK) {
-            text.insert(0, Self::MARK);
-        }
-        text
-    }
 }
 
 /// Adds an executor.
@@ -222,7 +191,7 @@ fn keep_member_comments(members: &mut Array, at: usize, removed: &Edited) {
 
 /// What stands above a table, with a blank line between, is not about it: it goes to what follows.
 /// Nor is a line such as `#:schema …`, which tells editors about the whole file.
-fn keep_comments(document: &mut DocumentMut, removed: &Table) {
+pub(crate) fn keep_comments(document: &mut DocumentMut, removed: &Table) {
     let prefix = removed.decor().prefix().and_then(|prefix| prefix.as_str()).unwrap_or_default();
     let lines: Vec<&str> = prefix.split_inclusive('\n').collect();
     let kept = match lines.iter().rposition(|line| line.trim().is_empty()) {
@@ -291,7 +260,7 @@ impl<'a> Open<'a> {
     }
 
     fn text(&self) -> String {
-        self.spelling.spell(&self.document)
+        self.spelling.spell(self.document.to_string())
     }
 
     /// Where another file has a target of a name: the one that is read last.

@@ -29,7 +29,7 @@ mod tool_stated;
 mod url;
 mod value;
 
-pub(crate) use edit::{Entry, add, remove};
+pub(crate) use edit::{Entry, add, keep_comments, remove};
 pub(crate) use name::{NoTargetName, Selected, Selection, TargetName};
 pub(crate) use rows::Row;
 pub(crate) use tool::{CustomTool, ToolName};

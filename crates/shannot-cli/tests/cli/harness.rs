@@ -94,7 +94,7 @@ pub(crate) fn set_mode(path: &Path, mode: u32) {
 }
 
 /// The program, or a copy of it where the target directory is closed to others.
-pub(crate) fn program() -> &'static Path {
+fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
         let built = Path::new(env!("CARGO_BIN_EXE_shannot"));

@@ -14,6 +14,7 @@ mod harness;
 mod json;
 mod mcp;
 mod mcp_far;
+mod mcp_install;
 mod mcp_offer;
 mod mcp_rows;
 mod profiles;

@@ -409,19 +409,3 @@ fn garbage_does_not_end_the_server() {
     let answer = server.run(&["echo", "a"]);
     assert_eq!(text(&answer), "a\n");
 }
-
-/// Clients that take a program and no arguments can have one.
-#[test]
-fn a_link_of_that_name_is_the_server() {
-    let place = Server::place();
-    let link = place.path("shannot-mcp");
-    std::os::unix::fs::symlink(program(), &link).unwrap();
-    let mut command = std::process::Command::new(link);
-    command.args(["--profile", "minimal"]).env("XDG_STATE_HOME", place.path("state"));
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    let stdin = child.stdin.take();
-    let stdout = BufReader::new(child.stdout.take().unwrap());
-    let mut server = Server { child, stdin, stdout, next: 0, place };
-    assert_eq!(server.initialize("2025-11-25"), "2025-11-25");
-}

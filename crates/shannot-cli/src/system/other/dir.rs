@@ -7,7 +7,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::file::{Entry, Taken};
+use crate::file::{Entry, Role, Taken};
 
 /// What is asked of a file or directory.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +36,11 @@ impl Facts {
 
     /// As [`Facts::doubt`].
     pub(crate) const fn doubt_of_dir(&self) -> Option<(String, String)> {
+        None
+    }
+
+    /// As [`Facts::doubt`].
+    pub(crate) const fn is_of_another(&self) -> Option<(String, String)> {
         None
     }
 
@@ -102,7 +107,13 @@ impl Dir {
     }
 
     /// Writes a file that has no name anybody reads yet.
-    pub(crate) fn draft(&self, name: OsString, text: &str, _: Option<Facts>) -> io::Result<Draft> {
+    pub(crate) fn draft(
+        &self,
+        name: OsString,
+        text: &str,
+        _: Option<Facts>,
+        _: Role,
+    ) -> io::Result<Draft> {
         let path = self.0.join(name);
         let mut file = File::options().write(true).create_new(true).open(&path)?;
         let draft = Draft { path };

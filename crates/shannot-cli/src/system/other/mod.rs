@@ -39,6 +39,11 @@ pub(crate) fn identity(_: &Metadata) -> Option<(u64, i64, i64)> {
     None
 }
 
+/// Whether a file can be started, which its name says.
+pub(crate) fn is_program(path: &Path) -> bool {
+    path.is_file()
+}
+
 /// `ssh` itself looks at the access list of a key.
 pub(crate) fn exposure(_: &Path, _: &Metadata) -> Option<(String, String)> {
     None

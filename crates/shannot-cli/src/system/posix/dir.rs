@@ -13,7 +13,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use super::facts::{Facts, WRITABLE_BY_OTHERS};
-use crate::file::{Entry, Taken};
+use crate::file::{Entry, Role, Taken};
 
 /// Nothing of a directory is read that is only searched, where a system can open one so.
 #[cfg(target_os = "linux")]
@@ -83,6 +83,7 @@ impl Dir {
         name: OsString,
         text: &str,
         before: Option<Facts>,
+        role: Role,
     ) -> io::Result<Draft<'_>> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
         let file = openat(&self.0, &name, flags | OFlags::CLOEXEC, Mode::RUSR | Mode::WUSR)?;
@@ -92,8 +93,14 @@ impl Dir {
         if let Some(before) = before.filter(|before| before.gid != gid) {
             fchown(&file, None, Some(before.gid))?;
         }
-        // Not for the group to write: it would not be trusted when it is read.
-        let mode = before.map_or(0o644, |before| before.mode & 0o777 & !WRITABLE_BY_OTHERS);
+        let mode = match role {
+            // Not for the group to write: it would not be trusted when it is read.
+            Role::Profile | Role::Config => {
+                before.map_or(0o644, |before| before.mode & 0o777 & !WRITABLE_BY_OTHERS)
+            }
+            // Who may use it is for the client to say; there may be its secrets in it.
+            Role::Client => before.map_or(0o600, |before| before.mode & 0o777),
+        };
         let mode = u32::try_from(mode).unwrap_or(0o600);
         file.set_permissions(Permissions::from_mode(mode))?;
         file.write_all(text.as_bytes())?;

@@ -70,6 +70,16 @@ impl Facts {
         Some((why, "move it, or `chmod o-w` its directory".to_owned()))
     }
 
+    /// Why a file is not this user's own, if so, and what to do about it. In the place of another's it
+    /// would have another owner.
+    pub(crate) fn is_of_another(&self) -> Option<(String, String)> {
+        let (owner, uid) = (self.uid, geteuid().as_raw());
+        (owner != uid).then(|| {
+            let why = format!("it belongs to uid {owner}, and you are uid {uid}");
+            (why, "run this as that user".to_owned())
+        })
+    }
+
     /// Why this user should leave nothing in a directory, if so, and what to do about it: what root
     /// leaves in a user's directory would be in that user's way from then on.
     pub(crate) fn belongs_to_another(&self) -> Option<(String, String)> {

@@ -45,6 +45,11 @@ pub(crate) fn identity(found: &Metadata) -> Option<(u64, i64, i64)> {
     Some((found.ino(), found.ctime(), found.ctime_nsec()))
 }
 
+/// Whether a file can be started.
+pub(crate) fn is_program(path: &Path) -> bool {
+    path.metadata().is_ok_and(|found| found.is_file() && found.mode() & 0o111 != 0)
+}
+
 /// Why others than this user and root could read a file, if so, and what to do about it.
 pub(crate) fn exposure(path: &Path, found: &Metadata) -> Option<(String, String)> {
     let shown = path.display();
