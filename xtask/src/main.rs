@@ -2,6 +2,7 @@
 
 mod bench;
 mod fuzz;
+mod mcpb;
 mod mutants;
 mod oracle;
 mod setup;
@@ -19,6 +20,10 @@ Chores of this repository.
                               interleaved in one run (default 200 rounds)
   cargo xtask bench ssh [ROUNDS]
                               what a call over SSH costs (default 100 rounds)
+  cargo xtask mcpb [--validate]
+                              build the static program into a bundle for MCP clients, and what
+                              the MCP registry is told of it; `--validate` asks the bundle's makers
+                              (`npx @anthropic-ai/mcpb`)
   cargo xtask mutants [WORD…] break each layer of the box in turn, or those that a WORD names,
                               and see that the tests notice (an hour)
   cargo xtask fuzz [TARGET…] [--seconds N]
@@ -39,6 +44,7 @@ fn main() -> ExitCode {
         Some("test") => test::run(&rest),
         Some("bench") => bench::run(&rest),
         Some("fuzz") => fuzz::run(&rest),
+        Some("mcpb") => mcpb::run(&rest),
         Some("mutants") => mutants::run(&rest),
         Some("oracle") => oracle::run(&rest),
         Some("soak") => soak::run(&rest),
