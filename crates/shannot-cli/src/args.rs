@@ -7,7 +7,7 @@ use clap::{Args, Parser};
 use shannot::destination::{Destination, Port, UserName};
 use shannot::policy::types::{ProfileName, Timeout};
 
-use crate::mcp::{McpInstall, McpTest, McpUninstall};
+use crate::mcp::{Loopback, McpInstall, McpTest, McpUninstall};
 use crate::targets::{AgentUrl, Selection, TargetName};
 
 /// Runs diagnostic commands in a read-only box that the kernel enforces.
@@ -125,14 +125,16 @@ Exit codes:
     Test(McpTest),
 }
 
-/// Serve a client on standard input and output
+/// Serve a client on standard input and output, or several over HTTP
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Example:
   shannot mcp serve --target prod --profile diagnostics
+  shannot mcp serve --http 127.0.0.1:7311
 
 A client starts it: Claude, Codex, Cursor and others have it in their configuration. It offers
-every target of the configuration, or those of --target, and ends with its standard input.
+every target of the configuration, or those of --target, and ends with its standard input;
+over HTTP, with SIGINT or SIGTERM.
 What is asked and what came of it is recorded in ~/.local/state/shannot/audit.jsonl.
 
 Exit codes:
@@ -141,6 +143,9 @@ pub(crate) struct McpServe {
     /// Which tools to offer, with commas between
     #[arg(long, value_name = "SETS", value_delimiter = ',', default_value = "core,rows")]
     pub(crate) tools: Vec<ToolSet>,
+    /// Serve over HTTP on this port of this machine instead, to this user's clients; 0 takes a free one
+    #[arg(long, value_name = "127.0.0.1:PORT")]
+    pub(crate) http: Option<Loopback>,
 }
 
 /// Tools that are offered together.

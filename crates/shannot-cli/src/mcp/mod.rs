@@ -14,6 +14,7 @@ mod course;
 mod excerpt;
 mod facts;
 mod hosts;
+mod http;
 mod offer;
 mod piece;
 mod prompts;
@@ -26,6 +27,7 @@ mod settings;
 mod tools;
 
 pub(crate) use clients::{McpInstall, McpTest, McpUninstall};
+pub(crate) use http::Loopback;
 
 /// Does it.
 pub(crate) fn run(args: &Args, global: &Global) -> ExitCode {
