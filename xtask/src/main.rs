@@ -1,6 +1,8 @@
 //! Chores of this repository. `cargo xtask help` lists them.
 
 mod bench;
+mod clients;
+mod conformance;
 mod fuzz;
 mod mcpb;
 mod mutants;
@@ -8,6 +10,7 @@ mod oracle;
 mod setup;
 mod soak;
 mod test;
+mod tools;
 
 use std::process::ExitCode;
 
@@ -29,6 +32,8 @@ Chores of this repository.
   cargo xtask fuzz [TARGET…] [--seconds N]
                               hold what is promised of inputs against a fuzzer: every target of
                               `fuzz/`, N seconds each (default 15; 0: only the known inputs)
+  cargo xtask conformance     hold `mcp serve --http` against the official suite of MCP, in both eras
+  cargo xtask clients         have the MCP clients of others talk to `mcp serve`
   cargo xtask oracle [COMMANDS]
                               run commands by chance, diagnostics and attacks, in every tier,
                               and compare the host before and after (default 10000 commands)
@@ -43,6 +48,8 @@ fn main() -> ExitCode {
     let done = match chore.as_deref() {
         Some("test") => test::run(&rest),
         Some("bench") => bench::run(&rest),
+        Some("clients") => clients::run(),
+        Some("conformance") => conformance::run(),
         Some("fuzz") => fuzz::run(&rest),
         Some("mcpb") => mcpb::run(&rest),
         Some("mutants") => mutants::run(&rest),
