@@ -63,7 +63,7 @@ impl Tools {
         self.install(name, packages, || {
             fs::create_dir_all(&dir).map_err(|error| format!("{}: {error}", dir.display()))?;
             let mut install = Command::new(npm.first().cloned().unwrap_or_default());
-            install.args(npm.iter().skip(1)).env("PATH", path(&[node.clone()]));
+            install.args(npm.iter().skip(1)).env("PATH", path(std::slice::from_ref(&node)));
             install.args(["install", "--no-audit", "--no-fund", "--loglevel=error", "--prefix"]);
             setup::run(install.arg(&dir).args(packages))
         })?;

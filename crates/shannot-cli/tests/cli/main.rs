@@ -17,6 +17,7 @@ mod mcp_far;
 mod mcp_install;
 mod mcp_offer;
 mod mcp_rows;
+mod mcp_http;
 mod profiles;
 mod run;
 mod signals;

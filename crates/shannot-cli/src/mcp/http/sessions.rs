@@ -14,9 +14,10 @@ use rmcp::model::{
 };
 use rmcp::transport::common::server_side_http::ServerSseMessage;
 use rmcp::transport::streamable_http_server::session::local::{
-    LocalSessionManager, LocalSessionManagerError,
+    LocalSessionManager, LocalSessionManagerError, SessionError,
 };
 use rmcp::transport::streamable_http_server::{SessionId, SessionManager};
+use tokio::runtime::Handle;
 
 /// Sessions at once. One more takes the place of the one that was unused for the longest time: a client
 /// whose session has gone is told so, and makes another.
@@ -54,13 +55,33 @@ impl Sessions {
     }
 }
 
+impl Sessions {
+    /// Counts a call, which is known by its number until it is answered.
+    ///
+    /// # Errors
+    /// Another has that number: one of the two could not be cancelled.
+    fn call(&self, session: &SessionId, request: RequestId) -> Result<Call, SessionError> {
+        if let Some(used) = self.uses.lock().get_mut(session) {
+            if used.calls.contains(&request) {
+                let why = "a call with the same id is not answered yet";
+                return Err(SessionError::Io(std::io::Error::other(why)));
+            }
+            used.calls.push(request.clone());
+        }
+        let (inner, uses) = (Arc::clone(&self.inner), Arc::clone(&self.uses));
+        Ok(Call { request, session: session.clone(), is_answered: false, inner, uses })
+    }
+}
+
 impl SessionManager for Sessions {
     type Error = LocalSessionManagerError;
     type Transport = <LocalSessionManager as SessionManager>::Transport;
 
     async fn create_session(&self) -> Result<(SessionId, Self::Transport), Self::Error> {
         let (id, transport) = self.inner.create_session().await?;
-        if let Some(other) = self.uses.insert(&id) {
+        if let Some((other, used)) = self.uses.insert(&id) {
+            cancel(&self.inner, &other, used.calls).await;
+            // It may have ended by itself.
             let _ = self.inner.close_session(&other).await;
         }
         Ok((id, transport))
@@ -79,7 +100,11 @@ impl SessionManager for Sessions {
     }
 
     async fn close_session(&self, id: &SessionId) -> Result<(), Self::Error> {
-        self.uses.remove(id);
+        let used = self.uses.lock().remove(id);
+        if let Some(used) = used {
+            // A session that ends waits for its calls otherwise.
+            cancel(&self.inner, id, used.calls).await;
+        }
         self.inner.close_session(id).await
     }
 
@@ -93,10 +118,10 @@ impl SessionManager for Sessions {
             _ => None,
         };
         // Before it is asked, for its client may go at any moment.
-        let call = Call { request, id: id.clone(), inner: Arc::clone(&self.inner) };
         let using = Uses::using(&self.uses, id);
+        let call = request.map(|request| self.call(id, request)).transpose()?;
         let stream = self.inner.create_stream(id, message).await?;
-        Ok(Watched { stream: Box::pin(stream), call: Some(call), _using: using })
+        Ok(Watched { stream: Box::pin(stream), call, _using: using })
     }
 
     async fn accept_message(
@@ -135,6 +160,8 @@ struct Uses(Mutex<HashMap<SessionId, Use>>);
 #[derive(Debug)]
 struct Use {
     streams: usize,
+    /// What is not answered yet.
+    calls: Vec<RequestId>,
     /// When the last one ended, or began.
     last: Instant,
 }
@@ -145,23 +172,14 @@ impl Uses {
     }
 
     /// Takes one more, and says which one has lost its place.
-    fn insert(&self, id: &SessionId) -> Option<SessionId> {
+    fn insert(&self, id: &SessionId) -> Option<(SessionId, Use)> {
         let mut all = self.lock();
-        let other = (all.len() >= MOST).then(|| {
-            // One in use goes only where all are.
-            let oldest = all.iter().min_by_key(|(_, used)| (used.streams > 0, used.last));
-            oldest.map(|(id, _)| id.clone())
-        });
-        let other = other.flatten();
-        if let Some(other) = &other {
-            all.remove(other);
-        }
-        all.insert(id.clone(), Use { streams: 0, last: Instant::now() });
+        // One in use goes only where all are.
+        let oldest = all.iter().min_by_key(|(_, used)| (used.streams > 0, used.last));
+        let other = oldest.map(|(id, _)| id.clone()).filter(|_| all.len() >= MOST);
+        let other = other.and_then(|other| all.remove_entry(&other));
+        all.insert(id.clone(), Use { streams: 0, calls: Vec::new(), last: Instant::now() });
         other
-    }
-
-    fn remove(&self, id: &SessionId) {
-        self.lock().remove(id);
     }
 
     fn unused_for(&self, time: Duration) -> Vec<SessionId> {
@@ -195,28 +213,39 @@ impl Drop for Using {
     }
 }
 
-/// What a client waits for; dropped, it is cancelled.
+/// What a client waits for; dropped before it is answered, it is cancelled.
+#[derive(Debug)]
 struct Call {
-    request: Option<RequestId>,
-    id: SessionId,
+    request: RequestId,
+    session: SessionId,
+    is_answered: bool,
     inner: Arc<LocalSessionManager>,
+    uses: Arc<Uses>,
 }
 
 impl Drop for Call {
     fn drop(&mut self) {
-        let Some(request) = self.request.take() else { return };
-        let (id, inner) = (self.id.clone(), Arc::clone(&self.inner));
-        let params = CancelledNotificationParam::new(Some(request), None);
-        let cancelled =
-            ClientNotification::CancelledNotification(CancelledNotification::new(params));
-        // Where the program ends, everything does.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move {
-                // A session that has ended has nothing that goes on.
-                let _ =
-                    inner.accept_message(&id, ClientJsonRpcMessage::notification(cancelled)).await;
-            });
+        if let Some(used) = self.uses.lock().get_mut(&self.session) {
+            used.calls.retain(|other| *other != self.request);
         }
+        // Where the program ends, everything does.
+        if let Some(runtime) = Handle::try_current().ok().filter(|_| !self.is_answered) {
+            let (inner, session) = (Arc::clone(&self.inner), self.session.clone());
+            let calls = vec![self.request.clone()];
+            runtime.spawn(async move { cancel(&inner, &session, calls).await });
+        }
+    }
+}
+
+/// Ends what was asked for, as its client would.
+async fn cancel(inner: &LocalSessionManager, session: &SessionId, calls: Vec<RequestId>) {
+    for call in calls {
+        let params = CancelledNotificationParam::new(Some(call), None);
+        let cancelled = CancelledNotification::new(params);
+        let cancelled = ClientNotification::CancelledNotification(cancelled);
+        let message = ClientJsonRpcMessage::notification(cancelled);
+        // A session that has ended has nothing that goes on.
+        let _ = inner.accept_message(session, message).await;
     }
 }
 
@@ -237,7 +266,7 @@ impl<S: Stream<Item = ServerSseMessage>> Stream for Watched<S> {
         let next = self.stream.as_mut().poll_next(context);
         if let (Poll::Ready(None), Some(call)) = (&next, &mut self.call) {
             // It was answered.
-            call.request = None;
+            call.is_answered = true;
         }
         next
     }
@@ -256,11 +285,12 @@ mod tests {
         assert_eq!((0..MOST).filter_map(|n| uses.insert(&id(n))).count(), 0);
         let in_use = Uses::using(&uses, &id(0));
         drop(Uses::using(&uses, &id(1)));
-        assert_eq!(uses.insert(&id(MOST)), Some(id(2)));
+        let out = |n: usize| uses.insert(&id(n)).map(|(other, _)| other);
+        assert_eq!(out(MOST), Some(id(2)));
         drop(in_use);
-        uses.remove(&id(3));
-        assert_eq!(uses.insert(&id(MOST + 1)), None);
-        assert_eq!(uses.insert(&id(MOST + 2)), Some(id(4)));
+        uses.lock().remove(&id(3));
+        assert_eq!(out(MOST + 1), None);
+        assert_eq!(out(MOST + 2), Some(id(4)));
         assert_eq!(uses.unused_for(IDLE).len(), 0);
         assert_eq!(uses.unused_for(Duration::ZERO).len(), MOST);
     }
