@@ -234,9 +234,7 @@ fn only_the_user_who_runs_it_is_answered() {
     assert!(ended.text().contains(why), "{ended:?}");
     let mapped = (Ipv6Addr::from_bits(0xffff_7f00_0001), port);
     let mut stream = TcpStream::connect(mapped).unwrap();
-    stream
-        .write_all(format!("GET /x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes())
-        .unwrap();
+    stream.write_all(b"GET /x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
     assert_eq!(Answer::read(stream).status, 404);
 }
 

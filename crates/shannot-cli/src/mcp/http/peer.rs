@@ -89,7 +89,7 @@ fn written(address: SocketAddr) -> String {
     format!("{ip}:{:04X}", address.port())
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod tests {
     use std::net::{TcpListener, TcpStream};
 
