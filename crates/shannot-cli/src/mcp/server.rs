@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult,
@@ -33,6 +34,9 @@ const INSTRUCTIONS: &str = "Looks at Linux hosts. Every command runs in a read-o
 
 /// How long a client may keep a list without being told of a change, in milliseconds.
 const FRESH: u64 = 60_000;
+
+/// How often is looked whether a client that waits for changes is still there.
+const STILL_THERE: Duration = Duration::from_secs(60);
 
 /// The server. Each client of HTTP has a clone.
 #[derive(Debug, Clone)]
@@ -202,8 +206,14 @@ impl ServerHandler for Server {
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
         let mut changes = self.0.changes.subscribe();
         tokio::spawn(async move {
-            while changes.changed().await.is_ok() {
+            loop {
                 let peer = &context.peer;
+                match tokio::time::timeout(STILL_THERE, changes.changed()).await {
+                    Ok(Ok(())) => {}
+                    // A client of HTTP may have gone long before anything changes.
+                    Err(_) if !peer.is_transport_closed() => continue,
+                    Ok(Err(_)) | Err(_) => return,
+                }
                 let told = [
                     peer.notify_tool_list_changed().await,
                     peer.notify_prompt_list_changed().await,
