@@ -4,7 +4,7 @@
 //!
 //! A profile that is broken, or whose examples fail, ends the build here.
 //!
-//! It also says what depends on the system: whether it has `boxes`, and whether it is `posix`.
+//! It also has a static program written smaller, and says what depends on the system: whether it has `boxes`, and whether it is `posix`.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -22,6 +22,7 @@ fn main() {
         boxes: { all(target_os = "linux", not(shannot_elsewhere)) },
         posix: { all(unix, not(shannot_elsewhere)) },
     }
+    pack_relocations();
     let root = std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets it");
     let dir = Path::new(&root).join("../../profiles");
     let mut code = String::from("&[\n");
@@ -33,6 +34,17 @@ fn main() {
     code.push_str("]\n");
     let out = std::env::var("OUT_DIR").expect("cargo sets it");
     std::fs::write(Path::new(&out).join("built_in.rs"), code).expect("OUT_DIR is ours");
+}
+
+/// A static program has itself moved to where it was loaded, by a list that is a thirtieth as long in the
+/// form of the year 2022: glibc 2.36 reads it. A dynamic program would need that on the host.
+fn pack_relocations() {
+    let of = |name: &str| std::env::var(name).unwrap_or_default();
+    let is_static =
+        of("CARGO_CFG_TARGET_FEATURE").split(',').any(|feature| feature == "crt-static");
+    if is_static && of("CARGO_CFG_TARGET_OS") == "linux" && of("CARGO_CFG_TARGET_ENV") == "gnu" {
+        println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
+    }
 }
 
 fn read(dir: &Path, name: &ProfileName) -> Result<Arc<Profile>, String> {
