@@ -242,7 +242,7 @@ fn only_the_user_who_runs_it_is_answered() {
 fn other_machines_are_not_served() {
     for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:80", "localhost:0", "127.0.0.1", "80"] {
         let ended = end(shannot(ordinary()).args(["mcp", "serve", "--http", address]));
-        assert_code(&ended, 2);
+        assert_code(&ended, 125);
         assert!(ended.stderr.contains("give 127.0.0.1:PORT or [::1]:PORT"), "{ended:?}");
     }
     let server = Server::start();
