@@ -71,6 +71,7 @@ pub const HIDDEN_BY_DEFAULT: &[&str] = &[
     "~/.docker/config.json",
     "~/.kube",
     "~/.local/share/keyrings",
+    "~/.local/state/shannot",
     "~/.password-store",
     "~/.mozilla",
     "~/.config/google-chrome",
@@ -104,3 +105,16 @@ pub const HIDDEN_BY_DEFAULT: &[&str] = &[
     "~/.python_history",
     "~/.local/share/fish/fish_history",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::HIDDEN_BY_DEFAULT;
+
+    /// In tier L the box runs as its caller, who may read both: who asks what of which host.
+    #[test]
+    fn what_shannot_keeps_for_a_user_is_hidden() {
+        for own in ["~/.config/shannot", "~/.local/state/shannot"] {
+            assert!(HIDDEN_BY_DEFAULT.contains(&own), "{own}");
+        }
+    }
+}
