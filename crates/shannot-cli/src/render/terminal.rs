@@ -165,17 +165,21 @@ fn show_byte(byte: u8, out: &mut Vec<u8>) {
 
 /// Characters that a terminal obeys or that make text look like other text: C1 controls, marks
 /// and overrides of direction (UAX 9), separators of lines and paragraphs, tags, and interlinear
-/// notes.
+/// notes; and what has no width, by which text hides from whoever reads it and not from a model.
+/// Joiners pass, for some scripts and emoji need them, and so do the first 16 variation selectors.
 pub(super) fn deceives(c: char) -> bool {
     matches!(
         c,
         '\u{80}'..='\u{9f}'
             | '\u{61c}'
+            | '\u{180e}'
+            | '\u{200b}'
             | '\u{200e}'..='\u{200f}'
             | '\u{2028}'..='\u{202e}'
-            | '\u{2066}'..='\u{2069}'
+            | '\u{2060}'..='\u{2069}'
+            | '\u{feff}'
             | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e007f}'
+            | '\u{e0000}'..='\u{e01ef}'
     )
 }
 
@@ -307,6 +311,8 @@ mod tests {
     #[test]
     fn direction_cannot_be_changed() {
         check("a\u{202e}b\u{2066}".as_bytes(), "a<U+202E>b<U+2066>");
+        check("\u{200b}\u{feff}\u{2060}".as_bytes(), "<U+200B><U+FEFF><U+2060>");
+        check("\u{e0041}\u{e0100}".as_bytes(), "<U+E0041><U+E0100>");
         check("\u{e0041}".as_bytes(), "<U+E0041>");
         assert_eq!(inert("a\u{202e}\x1b[31m"), "a<U+202E>^[[31m");
     }
