@@ -9,45 +9,75 @@ use std::sync::OnceLock;
 use regex::{Captures, Regex};
 
 /// What is known: a name, and a pattern whose group `secret` is taken out, or all of it.
-const KNOWN: [(&str, &str); 9] = [
+const KNOWN: [(&str, &str); 13] = [
     (
         "private-key",
         r"(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\z)",
     ),
-    ("aws-key", r"\b(?:AKIA|ASIA|ABIA|ACCA)[0-9A-Z]{16}\b"),
+    ("aws-key", r"(?-u:\b)(?:AKIA|ASIA|ABIA|ACCA)[0-9A-Z]{16}(?-u:\b)"),
     (
         "token",
-        r"(?x)\b(?:
+        r"(?x)(?-u:\b)(?:
             gh[pousr]_[0-9A-Za-z]{36,} | github_pat_[0-9A-Za-z_]{50,} | glpat-[0-9A-Za-z_-]{20,} |
             xox[abeoprs]-[0-9A-Za-z-]{10,} | sk-[0-9A-Za-z_-]{20,} | npm_[0-9A-Za-z]{36} |
             pypi-[0-9A-Za-z_-]{50,} | AIza[0-9A-Za-z_-]{35} | ya29\.[0-9A-Za-z_-]{20,} |
             hvs\.[0-9A-Za-z_-]{20,} | dop_v1_[0-9a-f]{64} | [rs]k_(?:live|test)_[0-9A-Za-z]{16,} |
-            SG\.[0-9A-Za-z_-]{16,}\.[0-9A-Za-z_-]{16,}
+            AGE-SECRET-KEY-1[0-9A-Z]{58} | SG\.[0-9A-Za-z_-]{16,}\.[0-9A-Za-z_-]{16,}
         )",
     ),
-    ("jwt", r"\beyJ[0-9A-Za-z_-]{8,}\.eyJ[0-9A-Za-z_-]{8,}\.[0-9A-Za-z_-]*"),
+    ("jwt", r"(?-u:\b)eyJ[0-9A-Za-z_-]{8,}\.eyJ[0-9A-Za-z_-]{8,}\.[0-9A-Za-z_-]*"),
     ("password-hash", r"\$(?:[156]|2[aby]|y|argon2(?:id|i|d))\$[^\s:'\x22]{20,}"),
     (
         "authorization",
-        r"(?i)\b(?:authorization\s*[:=]\s*(?:\w+\s+)?|bearer\s+)(?P<secret>[0-9A-Za-z._~+/=-]{8,})",
+        r"(?i)(?-u:\b)(?:authorization\s*[:=]\s*(?:\w+\s+)?|bearer\s+)(?P<secret>[0-9A-Za-z._~+/=-]{8,})",
     ),
-    ("password", r"(?i)\b[a-z][a-z0-9+.-]*://[^\s:/@'\x22]*:(?P<secret>[^\s@/'\x22]+)@"),
+    ("password", r"(?i)(?-u:\b)[a-z][a-z0-9+.-]*://[^\s:/@'\x22]*:(?P<secret>[^\s@/'\x22]+)@"),
+    ("cookie", r"(?i)(?-u:\b)(?:set-)?cookie:\s*(?P<secret>[^\s'\x22][^\n'\x22]{3,})"),
+    // `DB_PASSWORD=…` in a list of variables: all up to the next space, whatever stands in it.
+    (
+        "password",
+        r"(?:(?m:^)|\x00)[\ \t]*(?:export[\ \t]+|[^\s\x00=]*:)?[A-Z0-9_]*(?:PASSWORD|PASSWD|PASS|SECRET|TOKEN|SECRET_KEY|API_KEY)=(?P<secret>[^\s\x00\x22'`$(\[{<*][^\s\x00]{3,})",
+    ),
+    // `"password": "…"`, also in JSON that is a string of JSON, and coloured as grep does.
     (
         "password",
         r#"(?xi)
-            (?:pass(?:word|wd|phrase)? | pwd | secret | token | credentials? |
-               (?:api|access|private|encryption|signing|account|auth)[_-]?key)
-            ["']? [\ \t]* (?:=|:|=>|:=) [\ \t]* ["']?
-            (?P<secret> [^\s\x00"'`,;&<>|(){}\[\]$*\\]{4,} )"#,
+            (?:pass(?:word|wd|phrase)? | pwd | secret | token | credentials? | rootpw | (?-u:\b)psk |
+               (?:api|access|private|preshared|encryption|signing|account|auth|secret)[_-]?key
+                   (?:_base)?)
+            (?:\x1b\[[0-9;]*[A-Za-z])* \\* ["']? (?:\x1b\[[0-9;]*[A-Za-z]|[\ \t])*
+            (?:=|:|=>|:=) (?:\x1b\[[0-9;]*[A-Za-z]|[\ \t])*
+            (?: "(?P<double> [^\s\x00"'`,;&<>|(){}\[\]$*\\] [^"\n]{3,} )
+              | '(?P<single> [^\s\x00"'`,;&<>|(){}\[\]$*\\] [^'\n]{3,} )
+              | \\* ["']?
+                (?P<secret> [^\s\x00"'`,;&<>|(){}\[\]$*\\] [^\s\x00"'`,;&<>|(){}\[\]\\]{3,} ))"#,
+    ),
+    // `requirepass …` of redis, `bindpw …` of LDAP; the list of a container's variables in YAML; XML; PHP.
+    (
+        "password",
+        r#"(?xi)
+            (?: (?m:^|:)[\ \t]*(?:requirepass|masterauth|bindpw|rootpw|rootbinddn_pw)[\ \t]+
+              | (?-u:\b)machine\s+\S+\s+login\s+\S+\s+password\s+
+              | (?-u:\b)name:[\ \t]*["']?[a-z0-9_]*(?:password|passwd|secret|token|api_?key)[a-z0-9_]*["']?\s*\n\s*value:[\ \t]*["']?
+              | <(?:[a-z]+:)?[a-z]*(?:password|passwd|secret|token|apikey)>
+              | (?-u:\b)(?:key|name)="[^"]*(?:password|secret|token|apikey)"\s+value="
+              | (?-u:\b)define\(\s*["'][a-z0-9_]*(?:password|secret|token|_key|_salt)["']\s*,\s*["']
+              | (?-u:\b)identified\s+(?:with\s+\S+\s+)?by\s+(?:password\s+)?["']
+              | (?-u:\b)hooks\.slack\.com/services/ )
+            (?P<secret> [^\s"'<>$\\{(] [^\s"'<>]{3,} )"#,
     ),
     (
         "password",
         r"(?i)(?:^|[\s\x00])--?(?:pass(?:word|wd|phrase)?|secret|token|api[_-]?key)[\s\x00]+(?P<secret>[^\s\x00-][^\s\x00]{3,})",
     ),
+    (
+        "password",
+        r"(?-u:\b)(?:curl[\s\x00](?:[^\n|;]*[\s\x00])?(?:-u|--user)[\s\x00]*[^\s\x00:]+:|sshpass[\s\x00]+-p[\s\x00]*|(?:mysql|mysqldump|mysqladmin|mariadb|mariadb-dump|mariadb-admin)[\s\x00](?:[^\n|;]*[\s\x00])?-p)(?P<secret>[^\s\x00$-][^\s\x00]{3,})",
+    ),
 ];
 
 /// Values that stand where a secret would, and are none.
-const NONE: [&str; 14] = [
+const NONE: [&str; 17] = [
     "true",
     "false",
     "none",
@@ -62,6 +92,10 @@ const NONE: [&str; 14] = [
     "undefined",
     "unset",
     "disabled",
+    // `passwd: files systemd` of nsswitch.conf(5), and what a command says of a file of such a name.
+    "files",
+    "compat",
+    "permission",
 ];
 
 /// A text without the secrets in it that are known by their looks, and how many they were.
@@ -77,13 +111,16 @@ pub fn redact(text: &str) -> (Cow<'_, str>, u64) {
     for (name, pattern) in patterns {
         let mut replace = |found: &Captures<'_>| {
             let whole = found.get_match();
-            let secret = found.name("secret").unwrap_or(whole);
-            // `/etc/passwd:1:root:x:0:0` is a line of that file, as grep names it.
-            let is_file =
-                whole.as_str().starts_with("passwd") && text[..whole.start()].ends_with('/');
+            let named = ["secret", "double", "single"].into_iter().find_map(|n| found.name(n));
+            let secret = named.unwrap_or(whole);
+            // `/etc/passwd:1:root:x:0:0` is a line of that file, as grep names it; `PWD=/` is a directory.
+            let is_file = whole.as_str().starts_with("passwd")
+                && text[..whole.start()].ends_with('/')
+                || whole.as_str().starts_with("PWD=/");
             if NONE.contains(&secret.as_str().to_ascii_lowercase().as_str())
                 || secret.as_str().starts_with("[REDACTED")
                 || is_file
+                || is_call(secret.as_str(), &text[whole.end()..])
             {
                 return whole.as_str().to_owned();
             }
@@ -97,6 +134,12 @@ pub fn redact(text: &str) -> (Cow<'_, str>, u64) {
         }
     }
     (text, count)
+}
+
+/// Whether it is the beginning of a call or an element in a program's text, as `lexer.next_token()`.
+fn is_call(text: &str, behind: &str) -> bool {
+    let is_of_name = |c: char| c.is_ascii_alphabetic() || matches!(c, '_' | '.');
+    behind.starts_with(['(', '[']) && text.chars().all(is_of_name)
 }
 
 #[cfg(test)]
@@ -138,6 +181,24 @@ mod tests {
             ("mysqld --password ", "hunter22", " --port 1"),
             ("mysqld\0--password=", "hunter22", "\0--port"),
             ("export AWS_SECRET_ACCESS_KEY=", "abc/def+ghi", "\n"),
+            ("SECRET_KEY_BASE=", "hunter22", "\n"),
+            ("secretKey: ", "hunter22", "\n"),
+            ("DB_PASSWORD=", "abc$def&gh;i", "\n"),
+            ("DB_PASSWORD=", "abc1ef(gh)i$j", "\n"),
+            ("password = \"", "ab cd 'hunter22", "\"\n"),
+            ("{\\\"password\\\":\\\"", "hunter22", "\\\"}"),
+            ("\x1b[01;31m\x1b[Kpassword\x1b[m\x1b[K=", "hunter22", "\n"),
+            ("- name: DB_PASSWORD\n  value: ", "hunter22", "\n"),
+            ("define('DB_PASSWORD', '", "hunter22", "');"),
+            ("<password>", "hunter22", "</password>"),
+            ("<add key=\"Password\" value=\"", "hunter22", "\" />"),
+            ("a\nrequirepass ", "hunter22", "\n"),
+            ("curl -s -u app:", "hunter22", " https://example.com"),
+            ("mysql -h db -p", "hunter22", " shop"),
+            ("sshpass -p ", "hunter22", " ssh host"),
+            ("secret=${A}&token=", "hunter22", ")"),
+            ("token=login(password='", "hunter22", "')"),
+            ("Cookie: ", "sid=hunter22; a=b", "\n"),
         ] {
             let (text, count) = redact(&format!("{before}{secret}{after}")).into_owned_pair();
             assert!(!text.contains(secret) && text.starts_with(before), "{text:?}");
@@ -163,6 +224,13 @@ mod tests {
             "sshd[7]: Failed password for root from 192.0.2.1 port 22 ssh2",
             "https://example.com:443/path@1.0",
             "PasswordAuthentication no",
+            "cat: /home/a/.aws/credentials: Permission denied\nfind: '/etc/token': Permission denied\n",
+            "passwd:         files systemd\n",
+            "let token = lexer.next_token();\npassword = os.environ[\"DB_PASSWORD\"]\n",
+            "DB_PASSWORD=${DB_PASSWORD}\npassword: \"{{ vault_password }}\"\n",
+            "mysql -p\nmysql -h db -P 3306 --protocol tcp\n/usr/bin/mysqld -p 3306\n",
+            "mkdir -p /var/lib/mysql\n",
+            "PWD=/root\nOLDPWD=/srv/app\n",
             "/etc/passwd:1:root:x:0:0:root:/root:/bin/bash\n/usr/bin/passwd: ELF executable\n",
         ] {
             assert_eq!(redact(text), (Cow::Borrowed(text), 0));
