@@ -89,6 +89,15 @@ fn mistakes_are_told_with_their_place() {
         ("[group]\nweb = [\"local\", \"local\"]".to_owned(), "2:17", "there already", ""),
         ("[group]\nweb = [\"nosuch\"]".to_owned(), "2:8", "no executor `nosuch`", ""),
         ("[executor.x\n".to_owned(), "1:12", "", ""),
+        // Between the parentheses that are put around it, it would match anything.
+        (
+            "[tool.t]\ndescription = \"\"\ncommand = [\"echo\", \"{p}\"]\n\
+             parameters.p = { type = \"string\", pattern = \"a)|(?:b\" }"
+                .to_owned(),
+            "4:44",
+            "unopened group",
+            "",
+        ),
     ] {
         let read = parse(&text).and_then(|stated| Targets::new(vec![stated]).map(drop));
         let error = read.map(drop).expect_err(&text);

@@ -197,7 +197,9 @@ impl ParameterKeys {
             return Ok(ParameterKind::OneOf(values.get_ref().clone()));
         }
         let pattern = self.pattern.as_ref().map(|pattern| {
-            let whole = Regex::new(&format!("^(?:{})$", pattern.get_ref()));
+            // Alone first: `a)|(?:b` would be one only between our own parentheses, and match anything.
+            let text = pattern.get_ref();
+            let whole = Regex::new(text).and_then(|_| Regex::new(&format!("^(?:{text})$")));
             whole.map_err(|error| refuse(pattern.span().start, "pattern", error.to_string()))
         });
         Ok(ParameterKind::Text {
