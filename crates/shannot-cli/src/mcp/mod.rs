@@ -24,6 +24,7 @@ mod results;
 mod serve;
 mod server;
 mod settings;
+mod stdio;
 mod tools;
 
 pub(crate) use clients::{McpInstall, McpTest, McpUninstall};

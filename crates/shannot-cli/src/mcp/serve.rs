@@ -1,20 +1,15 @@
 //! `shannot mcp serve`: until the client has gone, or this program is told to end.
 
 use std::io;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rmcp::ServiceExt as _;
 use rmcp::transport::io::stdio_pipes;
-use tokio::io::{AsyncRead, ReadBuf};
-use tokio::sync::Notify;
 
 use super::http::{ListenError, Listener, Loopback};
-use super::reload;
 use super::server::Server;
 use super::settings::Settings;
+use super::{reload, stdio};
 use crate::args::{Global, McpServe};
 use crate::error::{Error, chain};
 use crate::render::human;
@@ -23,6 +18,9 @@ use crate::system::Signals;
 /// How long calls that go on may still be answered when the client sends no more: a script that asks and
 /// closes wants its answers, and a client that has gone wants an end.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
+
+/// How long a client is waited for that has sent much and takes no answers.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Serves on the standard streams, or over HTTP. Nothing but the protocol is written to standard output.
 ///
@@ -58,7 +56,7 @@ pub(super) fn run(args: &McpServe, global: &Global) -> Result<(), Error> {
 /// Until the client has gone.
 async fn over_stdio(server: Server) -> Result<(), Error> {
     let (input, output) = stdio_pipes();
-    let (input, ended) = Watched::new(input);
+    let (input, output, ended) = stdio::watched(input, output, PATIENCE);
     let failed =
         |error: &dyn std::error::Error| Error::internal("serve", io::Error::other(chain(error)));
     let serve = async {
@@ -93,37 +91,4 @@ async fn over_http(server: Server, loopback: Loopback) -> Result<(), Error> {
     };
     listener.serve(server, end).await;
     Ok(())
-}
-
-/// Input that tells when it has ended.
-struct Watched<R> {
-    input: R,
-    ended: Arc<Notify>,
-}
-
-impl<R> Watched<R> {
-    fn new(input: R) -> (Self, Arc<Notify>) {
-        let ended = Arc::new(Notify::new());
-        (Self { input, ended: Arc::clone(&ended) }, ended)
-    }
-}
-
-impl<R: AsyncRead + Unpin> AsyncRead for Watched<R> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let read = Pin::new(&mut self.input).poll_read(context, buffer);
-        let is_over = match &read {
-            Poll::Ready(Ok(())) => buffer.filled().len() == before,
-            Poll::Ready(Err(_)) => true,
-            Poll::Pending => false,
-        };
-        if is_over {
-            self.ended.notify_one();
-        }
-        read
-    }
 }

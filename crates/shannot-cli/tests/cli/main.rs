@@ -13,6 +13,7 @@ mod fleet;
 mod harness;
 mod json;
 mod mcp;
+mod mcp_attack;
 mod mcp_far;
 mod mcp_http;
 mod mcp_install;
