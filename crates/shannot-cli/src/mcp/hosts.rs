@@ -228,6 +228,10 @@ impl Host {
                     profile
                 }
             };
+            let profile = match target.executor {
+                targets::Executor::Local => settings.without_record(profile)?,
+                _ => profile,
+            };
             if !read.iter().any(|known| known.profile.name == profile.name) {
                 read.push(Read { asked, profile });
             }

@@ -20,7 +20,7 @@ pub(super) struct Results(Mutex<VecDeque<Kept>>);
 /// One text.
 #[derive(Debug)]
 struct Kept {
-    /// Nobody can guess it: it is the right to read.
+    /// Nobody can guess it. Who is served by the same server, the same user that is, can list it.
     id: String,
     text: Arc<str>,
     until: Instant,

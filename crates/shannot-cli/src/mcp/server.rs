@@ -14,7 +14,7 @@ use rmcp::model::{
 use rmcp::service::{NotificationContext, RequestContext, RoleServer, SubscriptionContext};
 use rmcp::{ErrorData, ServerHandler};
 use shannot::policy::Locale;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::answer::Answer;
 use super::arguments::Wrong;
@@ -42,6 +42,9 @@ const WITH_PARAMS: [&str; 6] = [
     "subscriptions/listen",
 ];
 
+/// How many hear of changes at once, of all clients.
+const MOST_LISTENERS: usize = 64;
+
 /// How long a client may keep a list without being told of a change, in milliseconds.
 const FRESH: u64 = 60_000;
 
@@ -59,6 +62,8 @@ struct Shared {
     results: Results,
     /// How many calls were answered.
     answered: AtomicU64,
+    /// For clients that want to hear of changes.
+    listeners: Arc<Semaphore>,
     /// How often the offer has changed.
     changes: watch::Sender<u64>,
 }
@@ -70,7 +75,8 @@ impl Server {
         let offer = RwLock::new(Arc::new(Offer::read(&settings)?));
         let (results, changes) = (Results::default(), watch::Sender::new(0));
         let answered = AtomicU64::new(0);
-        Ok(Self(Arc::new(Shared { settings, offer, results, answered, changes })))
+        let listeners = Arc::new(Semaphore::new(MOST_LISTENERS));
+        Ok(Self(Arc::new(Shared { settings, offer, results, answered, listeners, changes })))
     }
 
     pub(super) fn settings(&self) -> &Settings {
@@ -229,8 +235,11 @@ impl ServerHandler for Server {
 
     /// A client of the handshake hears of changes until it has gone.
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
+        // One that says so over and over is not told over and over without end.
+        let Ok(place) = Arc::clone(&self.0.listeners).try_acquire_owned() else { return };
         let mut changes = self.0.changes.subscribe();
         tokio::spawn(async move {
+            let _place = place;
             loop {
                 let peer = &context.peer;
                 match tokio::time::timeout(STILL_THERE, changes.changed()).await {
@@ -259,6 +268,10 @@ impl ServerHandler for Server {
     }
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        let Ok(_place) = self.0.listeners.try_acquire() else {
+            let what = format!("{MOST_LISTENERS} listen already, which is the most");
+            return Err(ErrorData::internal_error(what, None));
+        };
         let mut changes = self.0.changes.subscribe();
         loop {
             tokio::select! {

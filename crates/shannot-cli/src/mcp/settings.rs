@@ -3,9 +3,12 @@
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::num::NonZeroU32;
+use std::path::Path;
 use std::sync::Arc;
 
-use shannot::policy::types::ProfileName;
+use shannot::policy::Profile;
+use shannot::policy::profile::PathPattern;
+use shannot::policy::types::{AbsPath, ProfileName};
 use shannot::{Admission, Allowance, Audit, AuditFile, Guard, Rates};
 
 use crate::args::{Global, McpServe, ToolSet};
@@ -92,6 +95,31 @@ impl Settings {
         let profiles = Profiles::new(&self.surroundings);
         profiles.stamp(self.profiles.iter().map(OsString::as_os_str), &mut stamp);
         stamp
+    }
+
+    /// The same profile with the record hidden, wherever it is: a caller who reads it sees what others
+    /// have asked, and the secrets in their words.
+    ///
+    /// # Errors
+    /// Its place cannot be hidden.
+    pub(super) fn without_record(&self, profile: Arc<Profile>) -> Result<Arc<Profile>, Error> {
+        let refused = |why: &dyn std::fmt::Display| Error::Asked {
+            what: format!("the record cannot be hidden from those whom it is about: {why}"),
+            hint: "set XDG_STATE_HOME to a directory of this user".to_owned(),
+        };
+        let file = self.surroundings.audit_file.as_deref();
+        let Some(dir) = file.and_then(Path::parent) else { return Ok(profile) };
+        // Where links lead is what a box hides.
+        let dir = dir.canonicalize().map_err(|error| refused(&error))?;
+        let dir = AbsPath::new(dir.into_os_string().into_encoded_bytes());
+        let dir = dir.map_err(|error| refused(&error))?;
+        let pattern = PathPattern::literal(&dir).map_err(|error| refused(&error))?;
+        if profile.paths.hide.contains(&pattern) {
+            return Ok(profile);
+        }
+        let mut profile = Arc::unwrap_or_clone(profile);
+        profile.paths.hide.push(pattern);
+        Ok(Arc::new(profile))
     }
 
     /// What stands before every run on a target.

@@ -94,7 +94,7 @@ fn mistakes_are_told_with_their_place() {
             "[tool.t]\ndescription = \"\"\ncommand = [\"echo\", \"{p}\"]\n\
              parameters.p = { type = \"string\", pattern = \"a)|(?:b\" }"
                 .to_owned(),
-            "4:44",
+            "4:45",
             "unopened group",
             "",
         ),
