@@ -44,6 +44,8 @@ fn pack_relocations() {
         of("CARGO_CFG_TARGET_FEATURE").split(',').any(|feature| feature == "crt-static");
     if is_static && of("CARGO_CFG_TARGET_OS") == "linux" && of("CARGO_CFG_TARGET_ENV") == "gnu" {
         println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
+        // An index for unwinding, which a panic that aborts does not.
+        println!("cargo::rustc-link-arg-bins=-Wl,--no-eh-frame-hdr");
     }
 }
 
