@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Told;
-use super::schema::{count, flag, input_at, object, text, words};
+use super::schema::{command_line, count, flag, input_at, object, text};
 use crate::mcp::arguments::{self, Seconds, Wrong};
 use crate::mcp::ask::{Ask, Place};
 use crate::mcp::hosts::Hosts;
@@ -200,16 +200,7 @@ fn run_command(hosts: &Hosts) -> Told {
          says what else is.",
         quoted.join(", ")
     );
-    let mut properties = json!({
-        "argv": words("Program and arguments, one word each"),
-        "pipe": {
-            "type": "array",
-            "items": {"type": "array", "items": {"type": "string"}},
-            "description": "Further commands, each reading the one before",
-        },
-        "cwd": text("/ by default"),
-        "timeout": {"type": "number", "description": "Seconds"},
-    });
+    let mut properties = command_line();
     if profiles.len() > 1 {
         properties["profile"] = json!({"type": "string", "enum": profiles});
     }

@@ -9,7 +9,7 @@ use shannot::policy::Profile;
 
 use super::Told;
 use super::name::Names;
-use super::schema::{input, object, text, words};
+use super::schema::{command_line, input, object};
 use crate::mcp::arguments::{self, Seconds, Wrong};
 use crate::mcp::ask::{Ask, Place};
 use crate::mcp::hosts::Hosts;
@@ -56,16 +56,9 @@ impl Fixed {
         };
         let about =
             format!("On {whence}: {} {}", profile.description.trim_end(), commands(profile));
-        let properties = json!({
-            "argv": words("Program and arguments, one word each"),
-            "pipe": {"type": "array", "items": {"type": "array", "items": {"type": "string"}},
-                "description": "Further commands, each reading the one before"},
-            "cwd": text("/ by default"),
-            "timeout": {"type": "number", "description": "Seconds"},
-        });
         let title = format!("Run on {whence} as {} allows", self.profile);
         let name = names.made_of(&name);
-        Told { name, title, about, input: input(properties, &["argv"]) }
+        Told { name, title, about, input: input(command_line(), &["argv"]) }
     }
 
     /// What a call with these arguments asks for.

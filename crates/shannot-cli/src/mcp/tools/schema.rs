@@ -59,6 +59,20 @@ pub(super) fn flag(about: &str) -> Value {
 }
 
 /// The words of a command.
-pub(super) fn words(about: &str) -> Value {
+fn words(about: &str) -> Value {
     json!({"type": "array", "items": {"type": "string"}, "minItems": 1, "description": about})
+}
+
+/// A command line, or several joined by pipes.
+pub(super) fn command_line() -> Value {
+    json!({
+        "argv": words("Program and arguments, one word each"),
+        "pipe": {
+            "type": "array",
+            "items": {"type": "array", "items": {"type": "string"}},
+            "description": "Further commands, each reading the one before",
+        },
+        "cwd": text("/ by default"),
+        "timeout": {"type": "number", "description": "Seconds"},
+    })
 }
