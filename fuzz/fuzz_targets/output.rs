@@ -27,7 +27,7 @@ fuzz_target!(|bytes: &[u8]| {
     let screen = Screen::show(&whole);
     assert!(!screen.coloured, "colours are left set");
     if let Ok(text) = std::str::from_utf8(bytes) {
-        if !text.contains(|c: char| is_obeyed(c) && !"\n\t".contains(c) || is_note(c)) {
+        if !text.contains(|c: char| is_obeyed(c) && !"\n\t".contains(c) || is_out_of_sight(c)) {
             assert_eq!(whole, bytes, "text must pass as it is");
         }
         text.lines().for_each(our_own_line);
@@ -46,9 +46,12 @@ fn filtered(bytes: &[u8], chunk: usize) -> Vec<u8> {
     out
 }
 
-/// Interlinear notes: text that may be drawn elsewhere, or not at all.
-fn is_note(c: char) -> bool {
-    ('\u{fff9}'..='\u{fffb}').contains(&c)
+/// Text that may be drawn elsewhere or not at all: interlinear notes, and what has no width.
+fn is_out_of_sight(c: char) -> bool {
+    let widthless = ['\u{180e}', '\u{200b}', '\u{feff}'].contains(&c);
+    let of_words = ('\u{2060}'..='\u{2065}').contains(&c);
+    let selectors = ('\u{e0080}'..='\u{e01ef}').contains(&c);
+    widthless || of_words || selectors || ('\u{fff9}'..='\u{fffb}').contains(&c)
 }
 
 /// A terminal that knows text, line ends and colours, and stops at everything else.
@@ -73,7 +76,7 @@ impl Screen {
                     screen.colour(parameters);
                     rest = &rest[end + 1..];
                 }
-                c => assert!(!is_obeyed(c) && !is_note(c), "{c:?} reaches the terminal"),
+                c => assert!(!is_obeyed(c) && !is_out_of_sight(c), "{c:?} reaches the terminal"),
             }
         }
         screen
@@ -108,7 +111,7 @@ impl Screen {
 /// What the program itself says.
 fn our_own_line(line: &str) {
     let shown = inert(line);
-    assert!(!shown.contains(|c| (is_obeyed(c) && c != '\t') || is_note(c)), "{shown:?}");
+    assert!(!shown.contains(|c| (is_obeyed(c) && c != '\t') || is_out_of_sight(c)), "{shown:?}");
     assert_eq!(inert(&shown), shown, "what is harmless stays as it is");
 }
 
