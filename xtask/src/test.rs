@@ -5,12 +5,13 @@ use std::process::Command;
 use crate::setup;
 
 /// What the tests use beside the commands that they compare; those are listed where they are.
-const PACKAGES: [&str; 11] = [
+const PACKAGES: [&str; 12] = [
     "bubblewrap",
     "busybox",
     "fish",
     "gcc",
     "libc6-dev",
+    "net-tools",
     "openssh-client",
     "openssh-server",
     "passwd",

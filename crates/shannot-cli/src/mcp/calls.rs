@@ -5,7 +5,8 @@ use std::sync::Arc;
 use rmcp::model::CallToolResult;
 use rmcp::service::{RequestContext, RoleServer};
 use shannot::policy::{Profile, Request, authorize};
-use shannot::{Collected, End, Io, Refusal};
+use shannot::rows::Attempt;
+use shannot::{Collected, End, FailureKind, Io, Refusal};
 use tokio::task::JoinSet;
 
 use super::answer::{Answer, Asked};
@@ -43,43 +44,59 @@ impl Calls {
 
     /// Runs one command after another until one has answered with rows.
     pub(super) async fn answer_rows(&self, ask: &AskRows) -> CallToolResult {
-        let mut last = Answer::refused("there is no way to ask for this");
+        let mut unanswered: Option<(Standing, Answer)> = None;
         for (attempt, command) in ask.attempts() {
-            let target = match &command.place {
-                Place::One(target) => Some(target.clone()),
-                Place::Default | Place::Several(_) => None,
-            };
-            last = match self.run(target.as_deref(), command).await {
-                Ok((asked, Ok(run))) => {
-                    let answered = match run.outcome.end {
-                        End::Exited(code) => attempt.answered(code, &run.stdout, &run.stderr),
-                        _ => false,
-                    };
-                    if answered {
-                        last = match ask.rows.parse(&attempt, &run.stdout) {
-                            Ok(table) => Answer::of_rows(asked, table, &run, self.server.results()),
-                            Err(error) => {
-                                let why = format!("these are no rows that are known: {error}");
-                                self.answer_of(asked, run).await.with_notices(&[why])
-                            }
-                        };
-                        break;
-                    }
-                    let is_over = !matches!(run.outcome.end, End::Exited(_));
-                    last = self.answer_of(asked, run).await;
-                    // Another command would meet the same limit, or the same silence of the host.
-                    if is_over {
-                        break;
-                    }
-                    continue;
+            match self.attempt(ask, &attempt, command).await {
+                (Standing::Final, answer) => {
+                    return answer.with_notices(&self.offer.problems).into_result();
                 }
-                Ok((asked, Err(Denied { refusal, otherwise }))) => {
-                    Answer::of_refusal(asked, &refusal, otherwise.as_deref())
+                // Of those that have not answered, the first one that says most is told.
+                (standing, answer) => {
+                    if unanswered.as_ref().is_none_or(|(known, _)| standing > *known) {
+                        unanswered = Some((standing, answer));
+                    }
                 }
-                Err(Wrong(why)) => Answer::refused(&why),
-            };
+            }
         }
-        last.with_notices(&self.offer.problems).into_result()
+        let none = || Answer::refused("there is no way to ask for this");
+        let answer = unanswered.map_or_else(none, |(_, answer)| answer);
+        answer.with_notices(&self.offer.problems).into_result()
+    }
+
+    /// Runs one of these commands, and says how much its answer is worth.
+    async fn attempt(&self, ask: &AskRows, attempt: &Attempt, command: Ask) -> (Standing, Answer) {
+        let target = match &command.place {
+            Place::One(target) => Some(target.clone()),
+            Place::Default | Place::Several(_) => None,
+        };
+        let (asked, run) = match self.run(target.as_deref(), command).await {
+            Ok((asked, Ok(run))) => (asked, run),
+            Ok((asked, Err(Denied { refusal, otherwise }))) => {
+                let standing = match &refusal {
+                    Refusal::Denied(_) => Standing::NotAllowed,
+                    _ => Standing::Final,
+                };
+                return (standing, Answer::of_refusal(asked, &refusal, otherwise.as_deref()));
+            }
+            Err(Wrong(why)) => return (Standing::Final, Answer::refused(&why)),
+        };
+        let standing = match &run.outcome.end {
+            End::Exited(code) if attempt.answered(*code, &run.stdout, &run.stderr) => {
+                let answer = match ask.rows.parse(attempt, &run.stdout) {
+                    Ok(table) => Answer::of_rows(asked, table, &run, self.server.results()),
+                    Err(error) => {
+                        let why = format!("these are no rows that are known: {error}");
+                        self.answer_of(asked, run).await.with_notices(&[why])
+                    }
+                };
+                return (Standing::Final, answer);
+            }
+            End::Exited(_) => Standing::Failed,
+            End::Failed(failure) if failure.kind() == FailureKind::NotFound => Standing::NotThere,
+            // Another command would meet the same limit, or the same silence of the host.
+            _ => Standing::Final,
+        };
+        (standing, self.answer_of(asked, run).await)
     }
 
     async fn on_several(&self, targets: Vec<String>, ask: &Ask) -> Answer {
@@ -149,6 +166,19 @@ impl Calls {
             Wrong(format!("there is no such target; there are {known}"))
         })
     }
+}
+
+/// How much the answer of one of several commands is worth, the least first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Standing {
+    /// The host has no such program.
+    NotThere,
+    /// The profile does not have it.
+    NotAllowed,
+    /// It has failed, and another may not.
+    Failed,
+    /// It is the answer.
+    Final,
 }
 
 /// What did not run, and which other way would.

@@ -92,6 +92,22 @@ fn what_rows_cannot_be_asked_for_is_told() {
     assert_eq!(result["structuredContent"]["outcome"], "denied", "{result}");
 }
 
+/// Hosts differ in what they have: dpkg or rpm, ss or netstat.
+#[test]
+fn where_one_program_is_not_there_another_is_asked() {
+    let place = Server::place();
+    let without = "version = 1\nname = \"without\"\nextends = [\"diagnostics\"]\n\
+        [commands.ss]\nabout = \"It is not there.\"\nprogram = \"/nosuch/ss\"\n";
+    place.write("config/shannot/profiles/without.toml", without);
+    let mut server = Server::start_bare(place, &["--profile", "without", "--target", "local"]);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let result = server.call("run_command", json!({"argv": ["ss"]}));
+    assert!(text(&result).contains("not found in the box"), "{result}");
+    let sockets = rows(&mut server, "list_sockets", json!({"listening": true, "port": port}));
+    assert_eq!((sockets.len(), &sockets[0]["local_address"]), (1, &json!("127.0.0.1")));
+}
+
 /// Rows that do not fit are kept, all of them.
 #[test]
 fn rows_that_are_too_many_can_be_read_on() {
