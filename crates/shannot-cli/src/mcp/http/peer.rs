@@ -6,13 +6,17 @@
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader};
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 /// States of a connection, of the kernel's `include/net/tcp_states.h`.
 const ESTABLISHED: &str = "01";
 const LISTENING: &str = "0A";
 
-/// The list may lose an entry that does not change while others do, between two reads of it.
-const LOOKS: u32 = 3;
+/// The list may lose an entry that does not change while others do, between two reads of it: on a host
+/// with many short connections, several times in a row. One that is found ends the search.
+const LOOKS: u32 = 40;
+/// How long others are left to change before another look.
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// The user whose server this is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +47,10 @@ impl Owner {
 
 /// The owner of the socket with these ends.
 fn find(own: SocketAddr, far: SocketAddr, state: &str) -> io::Result<Option<u32>> {
-    for _ in 0..LOOKS {
+    for look_number in 0..LOOKS {
+        if look_number > 0 {
+            std::thread::sleep(PAUSE);
+        }
         if let Some(uid) = look(own, far, state)? {
             return Ok(Some(uid));
         }
